@@ -1,0 +1,66 @@
+package api
+
+import (
+	"context"
+	"errors"
+)
+
+// Client is the one window for every face. Implementations pass
+// apitest.TestClient.
+type Client interface {
+	// Status returns the picture now. It returns ErrUnreachable when the fleet
+	// does not answer.
+	Status(ctx context.Context) (*Status, error)
+	// Watch sends a picture at once, then pictures (at most ten a second, latest
+	// wins) and the events after from. It closes the channel when ctx ends or
+	// the fleet is gone. A slow reader loses pictures, and events only beyond
+	// EventRing, which Update.Missed says.
+	Watch(ctx context.Context, from Seq) (<-chan Update, error)
+	// Do asks for a command. A refusal is not an error: the receipt carries it.
+	// The result comes as an Event with the receipt's ID.
+	Do(ctx context.Context, req Request) (Receipt, error)
+	// Events returns the newest events after from, oldest first, at most max.
+	Events(ctx context.Context, from Seq, max int) ([]Event, error)
+}
+
+// ErrUnreachable means that the fleet does not answer.
+var ErrUnreachable = errors.New("api: the fleet does not answer")
+
+// ErrVersion means that the fleet speaks another version of the API.
+var ErrVersion = errors.New("api: the fleet speaks another version")
+
+// Update is what Watch sends.
+type Update struct {
+	Status *Status `json:"status"`           // never nil
+	Events []Event `json:"events,omitempty"` // oldest first
+	Missed uint64  `json:"missed,omitempty"` // events that were overwritten before this reader came
+}
+
+// Actor is who asks.
+type Actor struct {
+	Name string `json:"name"`           // user name, or key fingerprint
+	From string `json:"from,omitempty"` // console, command line, drill, API
+}
+
+// Request is a command with who asks and why.
+type Request struct {
+	Command Command
+	By      Actor
+	Why     string
+	// Confirm is what the person typed; Confirmation says what it must be.
+	Confirm string
+	// DryRun checks and does nothing.
+	DryRun bool
+}
+
+// Receipt is the promise of an answer, or the refusal.
+type Receipt struct {
+	ID       string    `json:"id"`
+	OK       bool      `json:"ok"`
+	Refusals []Refusal `json:"refusals,omitempty"`
+	// Done says what was accepted, in words.
+	Done string `json:"done,omitempty"`
+	// Seq of the event that records the request; wait for later events with the
+	// receipt's ID.
+	Seq Seq `json:"seq"`
+}

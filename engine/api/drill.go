@@ -1,0 +1,91 @@
+package api
+
+import "time"
+
+// DrillPhase is how far a drill has come.
+type DrillPhase string
+
+// The phases of a drill.
+const (
+	DrillIdle      DrillPhase = "idle"      // never run, or report cleared
+	DrillChecking  DrillPhase = "checking"  // steady state before
+	DrillRunning   DrillPhase = "running"   // the fault is in
+	DrillReverting DrillPhase = "reverting" // the fault is being taken back
+	DrillSettling  DrillPhase = "settling"  // waiting for the steady state
+	DrillPassed    DrillPhase = "passed"
+	DrillFailed    DrillPhase = "failed"
+	DrillAborted   DrillPhase = "aborted"
+	DrillRefused   DrillPhase = "refused"
+)
+
+// Live reports whether a drill is under way.
+func (p DrillPhase) Live() bool {
+	switch p {
+	case DrillChecking, DrillRunning, DrillReverting, DrillSettling:
+		return true
+	case DrillIdle, DrillPassed, DrillFailed, DrillAborted, DrillRefused:
+		return false
+	}
+	return false
+}
+
+// Drill is a rehearsal and its last report.
+type Drill struct {
+	Name     string      `json:"name"`
+	Why      string      `json:"why"`
+	Fault    string      `json:"fault"`  // in words: kill backend/shop-tokyo-1
+	Target   string      `json:"target"` // kind/name once chosen
+	Clients  string      `json:"clients"`
+	Phase    DrillPhase  `json:"phase"`
+	Run      int         `json:"run"` // number of the run, from 1; 0 never
+	By       string      `json:"by"`
+	Started  time.Time   `json:"started"`
+	Ended    time.Time   `json:"ended"`
+	Reason   string      `json:"reason"` // of the verdict, or of the refusal
+	Steps    []DrillStep `json:"steps"`
+	Verdicts []Verdict   `json:"verdicts"`
+	Probes   DrillProbes `json:"probes"`
+	// Strip is what the probes saw since the fault, one column per StripEvery:
+	// '.' all good, 'X' at least one bad, '_' not yet. 60 at most.
+	Strip      string        `json:"strip"`
+	StripEvery time.Duration `json:"strip_every_ns"`
+	Log        []DrillNote   `json:"log"`
+}
+
+// DrillStep is one step of a drill.
+type DrillStep struct {
+	Name  string        `json:"name"`
+	State State         `json:"state"` // unknown: not begun; degraded: under way; ok; down: failed
+	At    time.Duration `json:"at_ns"` // from the fault; negative before it
+	Took  time.Duration `json:"took_ns"`
+	Limit time.Duration `json:"limit_ns"`
+	Text  string        `json:"text"`
+}
+
+// Verdict is one objective and what was measured.
+type Verdict struct {
+	Objective string `json:"objective"` // took, errors, p99
+	Limit     string `json:"limit"`
+	Measured  string `json:"measured"`
+	State     State  `json:"state"` // ok, down, or unknown while it is open
+}
+
+// DrillProbes is what the independent probes saw.
+type DrillProbes struct {
+	Every     time.Duration `json:"every_ns"`
+	Sent      uint64        `json:"sent"`
+	Failed    uint64        `json:"failed"`
+	Late      uint64        `json:"late"`          // sent more than one interval late: the measuring itself was slow
+	FirstFail time.Duration `json:"first_fail_ns"` // from the fault; 0 none failed
+	LastFail  time.Duration `json:"last_fail_ns"`
+	Detected  time.Duration `json:"detected_ns"` // until the first host took the backend out
+	P50       time.Duration `json:"p50_ns"`
+	P99       time.Duration `json:"p99_ns"`
+	Max       time.Duration `json:"max_ns"`
+}
+
+// DrillNote is a line of a drill's log.
+type DrillNote struct {
+	At   time.Duration `json:"at_ns"` // from the fault
+	Text string        `json:"text"`
+}

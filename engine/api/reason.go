@@ -1,0 +1,91 @@
+package api
+
+import "github.com/holdfast-edge/holdfast/engine/id"
+
+// Reason is why something is refused or is as it is. Every face shows its
+// sentence as it stands.
+type Reason string
+
+// The reasons.
+const (
+	ReasonNoSuchTarget    Reason = "no-such-target"
+	ReasonWrongKind       Reason = "wrong-kind"
+	ReasonOutOfRange      Reason = "out-of-range"
+	ReasonNotConfirmed    Reason = "not-confirmed"
+	ReasonNothingToDo     Reason = "nothing-to-do"
+	ReasonLastServing     Reason = "last-serving"
+	ReasonNotOurs         Reason = "not-ours"
+	ReasonFaultInForce    Reason = "fault-in-force"
+	ReasonNoSuchFault     Reason = "no-such-fault"
+	ReasonDrillRunning    Reason = "drill-running"
+	ReasonNoDrillRunning  Reason = "no-drill-running"
+	ReasonNotSteady       Reason = "not-steady"
+	ReasonSpecInvalid     Reason = "spec-invalid"
+	ReasonReadOnly        Reason = "read-only"
+	ReasonHostUnreachable Reason = "host-unreachable"
+	ReasonBusy            Reason = "busy"
+	ReasonStopping        Reason = "stopping"
+)
+
+// reasonSentences is read by Sentence and by the house test, which requires an
+// entry for every constant.
+var reasonSentences = map[Reason]string{
+	ReasonNoSuchTarget:    "there is nothing of that name",
+	ReasonWrongKind:       "this cannot be done to a target of that kind",
+	ReasonOutOfRange:      "the value is out of range",
+	ReasonNotConfirmed:    "it is dangerous and was not confirmed",
+	ReasonNothingToDo:     "it is so already",
+	ReasonLastServing:     "it is the last one that serves; users would notice",
+	ReasonNotOurs:         "the process is not run by this fleet",
+	ReasonFaultInForce:    "a fault is already in force on it",
+	ReasonNoSuchFault:     "there is no such fault in force",
+	ReasonDrillRunning:    "a drill is under way",
+	ReasonNoDrillRunning:  "no drill is under way",
+	ReasonNotSteady:       "the fleet is not in its steady state",
+	ReasonSpecInvalid:     "the spec has errors",
+	ReasonReadOnly:        "this session may only look",
+	ReasonHostUnreachable: "the host that could do it does not answer",
+	ReasonBusy:            "too much is waiting already; try again",
+	ReasonStopping:        "the fleet is stopping",
+}
+
+// Sentence returns the reason in words, and the code itself for one that this
+// version does not know.
+func (r Reason) Sentence() string {
+	if s, ok := reasonSentences[r]; ok {
+		return s
+	}
+	return string(r)
+}
+
+// Refusal is one no: the reason, what it is about, and what to do.
+type Refusal struct {
+	Reason Reason `json:"reason"`
+	Target id.Ref `json:"target"`
+	Detail string `json:"detail,omitempty"`
+	// Warning refusals do not stop a command that is confirmed.
+	Warning bool `json:"warning,omitempty"`
+}
+
+// String returns the refusal as one sentence.
+func (r Refusal) String() string {
+	s := r.Reason.Sentence()
+	if !r.Target.IsZero() {
+		s = r.Target.String() + ": " + s
+	}
+	if r.Detail != "" {
+		s += " (" + r.Detail + ")"
+	}
+	return s
+}
+
+// Stops reports whether any of the refusals stops a command. confirmed says
+// that the person typed the confirmation, which answers warnings.
+func Stops(all []Refusal, confirmed bool) bool {
+	for _, r := range all {
+		if !r.Warning || !confirmed {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,134 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/host"
+	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+)
+
+// Event is what a Fleet is told.
+//
+//sumtype:decl
+type Event interface{ event() }
+
+type (
+	// SetSpec is the spec at start. Later ones come by Ask with api.Apply.
+	SetSpec struct{ Fleet *spec.Fleet }
+	// Report is a host's status, once a second and after every change.
+	Report struct{ Status host.Status }
+	// Noted are a host's notes, in order.
+	Noted struct {
+		Host  string
+		Notes []host.Note
+	}
+	// Ask is a command. Spec is the checked spec of an api.Apply; Refusal is why
+	// it could not be read. ID is the receipt's, made by the world.
+	Ask struct {
+		ID      string
+		Request api.Request
+		Spec    *spec.Fleet
+		Refusal []api.Refusal
+	}
+	// FaultDone answers a FaultOrder.
+	FaultDone struct {
+		ID     string
+		Revert bool
+		Err    string // empty: done
+	}
+	// Process is a backend's process as its keeper sees it.
+	Process struct {
+		Backend string
+		PID     int // 0: none
+		Running bool
+		Reason  string // how it ended
+	}
+	// ClientsRead is what built-in clients saw in the last second.
+	ClientsRead struct {
+		Name      string
+		Reading   host.Reading
+		LastError string
+	}
+	// Sampled is what a drill's probes saw since the last one.
+	Sampled struct{ Samples []Sample }
+	// Wake says that the deadline has come.
+	Wake struct{}
+)
+
+func (SetSpec) event()     {}
+func (Report) event()      {}
+func (Noted) event()       {}
+func (Ask) event()         {}
+func (FaultDone) event()   {}
+func (Process) event()     {}
+func (ClientsRead) event() {}
+func (Sampled) event()     {}
+func (Wake) event()        {}
+
+// Sample is one request of a drill's probes.
+type Sample struct {
+	Sent   time.Duration // since the probes started
+	Took   time.Duration
+	OK     bool
+	Late   bool   // sent more than one interval after its time
+	Server string // who answered, when it said so
+	Reason string // of a failure
+}
+
+// Effects are what a Fleet asks for.
+type Effects struct {
+	// Hosts are events for hosts.
+	Hosts []ToHost
+	// Faults to inject or revert; answered by FaultDone.
+	Faults []FaultOrder
+	// Answers to Asks, one each, in the same Step.
+	Answers []Answer
+	// Picture is set when faces should see a new one: at once after a change
+	// that people wait for, otherwise at most every PictureEvery.
+	Picture *api.Status
+	// Events are new, numbered, oldest first.
+	Events []api.Event
+	// StartProbes and StopProbes drive a drill's independent probes.
+	StartProbes *ProbesOrder
+	StopProbes  bool
+	// Spec is set when a spec was applied: the world starts and stops the
+	// processes, clients and files of it.
+	Spec *spec.Fleet
+}
+
+// ToHost is an event for one host.
+type ToHost struct {
+	Host  string
+	Event host.Event
+}
+
+// FaultOrder asks the world to break or mend something.
+type FaultOrder struct {
+	ID     string
+	Kind   api.FaultKind
+	Target id.Ref
+	Delay  time.Duration
+	Revert bool
+	// DeadMan reverts it without being asked, kept by whoever carries it out: it
+	// holds also when the fleet's loop is gone. 0 none.
+	DeadMan time.Duration
+}
+
+// ProbesOrder asks for independent probes of a listener.
+type ProbesOrder struct {
+	Clients   spec.Clients // path, time-out
+	Listener  string
+	Addresses []string // address:port, used in turn
+	Protocol  spec.Protocol
+	Every     time.Duration
+}
+
+// Answer is the receipt of an Ask.
+type Answer struct{ Receipt api.Receipt }
+
+// Reset empties e and keeps its memory.
+func (e *Effects) Reset() {
+	*e = Effects{Hosts: e.Hosts[:0], Faults: e.Faults[:0], Answers: e.Answers[:0], Events: e.Events[:0]}
+}

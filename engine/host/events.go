@@ -1,0 +1,122 @@
+package host
+
+import (
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/balance"
+	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/probe"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+)
+
+// Event is what a Host is told.
+//
+//sumtype:decl
+type Event interface{ event() }
+
+type (
+	// SetSpec gives the host the fleet's spec; it takes what is its own: the
+	// listeners it serves, their pools, the probes of those pools' backends.
+	SetSpec struct {
+		Fleet *spec.Fleet // immutable
+		Rev   uint64
+	}
+	// Probed answers a launched probe.
+	Probed struct{ Finished probe.Finished }
+	// Saw is what traffic saw of a backend.
+	Saw struct{ Outcomes balance.Outcomes }
+	// Flows is the number of open flows of a draining backend.
+	Flows struct{ Active balance.Active }
+	// Bound answers a Table: one for each listener whose binding changed.
+	Bound struct {
+		Listener string
+		Address  string // address:port
+		OK       bool
+		Reason   string // why not
+	}
+	// Order is a command's part for this host. Cause is the event that recorded
+	// the command; By who asked.
+	Order struct {
+		Command balanceOrder
+		Cause   api.Seq
+		By      string
+	}
+	// Measured is what the data path counted in the last second.
+	Measured struct{ Readings Readings }
+	// Wake says that the deadline has come.
+	Wake struct{}
+)
+
+func (SetSpec) event()  {}
+func (Probed) event()   {}
+func (Saw) event()      {}
+func (Flows) event()    {}
+func (Bound) event()    {}
+func (Order) event()    {}
+func (Measured) event() {}
+func (Wake) event()     {}
+
+// balanceOrder is what may be ordered of a host: api.SetWeights, api.Drain,
+// api.Undrain, api.Force, api.Unforce. The host takes the backends it serves
+// and ignores the others.
+type balanceOrder = api.Command
+
+// Readings are one second of the data path.
+type Readings struct {
+	Listeners []Reading
+	Backends  []Reading
+}
+
+// Reading is what one listener or backend did. Counts are totals since the
+// data path started; the latency histogram is of the last second.
+type Reading struct {
+	Name    string
+	Active  int64
+	Totals  api.Totals
+	Latency Histogram
+}
+
+// Effects are what a Host asks for.
+type Effects struct {
+	Launches []probe.Launch // answered by Probed
+	Table    *balance.Table // nil: no change. Answered by Bound per listener that changed
+	Cut      []string       // backends whose flows are to be closed
+	Notes    []Note         // for the fleet's event ring
+}
+
+// Reset empties e and keeps its memory.
+func (e *Effects) Reset() {
+	e.Launches, e.Table, e.Cut, e.Notes = e.Launches[:0], nil, e.Cut[:0], e.Notes[:0]
+}
+
+// Note is something worth an event. The fleet numbers it.
+type Note struct {
+	At    instant.Instant
+	Event api.Event // Seq, At and Host are filled in by the fleet
+}
+
+// Status is a host's report: a copy, no pointers into the host.
+type Status struct {
+	Host     string
+	At       instant.Instant
+	Rev      uint64
+	Bindings []Binding // sorted by listener
+	Backends []Backend // sorted by name
+	Readings Readings
+	Dropped  uint64
+}
+
+// Binding is a listener on this host.
+type Binding struct {
+	Listener string
+	Address  string
+	Bound    bool
+	Reason   string
+	Since    instant.Instant
+}
+
+// Backend is a backend as this host sees it.
+type Backend struct {
+	Name    string
+	Probe   probe.Status
+	Balance balance.BackendStatus
+}

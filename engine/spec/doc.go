@@ -1,0 +1,7 @@
+// Package spec is the desired fleet: what a profile says in YAML, checked
+// whole or refused whole.
+//
+// Load reads a file, fills in every default, and returns either a Fleet that is
+// complete and consistent, or all the errors it found, each with
+// file:line:column, what was wrong and what was expected.
+package spec
