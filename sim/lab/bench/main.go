@@ -1,0 +1,81 @@
+// Command bench prints what the data paths reach as ratios to haproxy and to
+// going direct, measured in one run, interleaved, in network namespaces.
+//
+// Absolute figures of a shared machine drift by a factor of two within
+// minutes, so each round measures every contender once and the ratio is taken
+// within the round; what is printed is the median of the rounds. Needs root.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/sim/lab"
+)
+
+func main() {
+	binary := flag.String("binary", "bin/holdfast", "the binary to measure; empty: the peers alone")
+	rounds := flag.Int("rounds", 3, "rounds; medians are printed")
+	length := flag.Duration("length", 3*time.Second, "of each measurement")
+	only := flag.String("only", "", "one scenario: keepalive, connections, bodies")
+	flag.Parse()
+	if err := run(*binary, *rounds, *length, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(binary string, rounds int, length time.Duration, only string) (err error) {
+	if binary != "" {
+		if binary, err = filepath.Abs(binary); err != nil {
+			return err
+		}
+	}
+	dir, err := os.MkdirTemp("", "holdfast-bench")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { // nginx's worker reads below it
+		return err
+	}
+	stage, err := lab.NewStage(dir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := stage.Close(); e != nil && err == nil {
+			err = e
+		}
+	}()
+	if _, err := stage.Nginx(8001); err != nil {
+		return err
+	}
+	contenders, err := start(stage, binary)
+	if err != nil {
+		return err
+	}
+	for _, s := range scenarios {
+		if only != "" && only != s.name {
+			continue
+		}
+		results := make([][]result, len(contenders))
+		for round := range rounds {
+			for i := range contenders {
+				// Each round begins with another contender, so that none always
+				// runs after the same neighbour.
+				j := (i + round) % len(contenders)
+				r, err := measure(stage, s, contenders[j], length)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", s.name, contenders[j].name, err)
+				}
+				results[j] = append(results[j], r)
+			}
+		}
+		report(os.Stdout, s, contenders, results)
+	}
+	return nil
+}
