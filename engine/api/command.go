@@ -48,7 +48,7 @@ const (
 	FaultForMax   = 24 * time.Hour
 	FaultDelayMax = 60 * time.Second
 	DrainForMax   = 24 * time.Hour
-	SpecSizeMax   = 8 << 20 // bytes
+	SpecSizeMax   = 2 << 20 // bytes
 )
 
 type (

@@ -87,3 +87,36 @@ const (
 	ServiceTCP  ServiceKind = "tcp"
 	ServiceUDP  ServiceKind = "udp"
 )
+
+// Values lists the words that are allowed, for the checker and the schema.
+func (Protocol) Values() []string { return words(TCP, UDP, HTTP, HTTPS, TLSPassthrough) }
+
+// Values lists the words that are allowed.
+func (Scheduler) Values() []string { return words(RR, WRR, WLC, SCH, QCH, IQCH, P2C) }
+
+// Values lists the words that are allowed.
+func (PersistenceKind) Values() []string {
+	return words(PersistOff, PersistSource, CookieInsert, CookieRewrite)
+}
+
+// Values lists the words that are allowed.
+func (ProxyProtocol) Values() []string { return words(ProxyOff, ProxyV1, ProxyV2, ProxyAny) }
+
+// Values lists the words that are allowed.
+func (ProbeKind) Values() []string {
+	return words(ProbeTCP, ProbeHTTP, ProbeHTTPS, ProbeUDP, ProbeICMP, ProbeExec)
+}
+
+// Values lists the words that are allowed.
+func (ProbePreset) Values() []string { return words(PresetHoldfast, PresetReference) }
+
+// Values lists the words that are allowed.
+func (ServiceKind) Values() []string { return words(ServiceHTTP, ServiceTCP, ServiceUDP) }
+
+func words[T ~string](all ...T) []string {
+	out := make([]string, len(all))
+	for i, w := range all {
+		out[i] = string(w)
+	}
+	return out
+}
