@@ -8,7 +8,8 @@ import (
 )
 
 // Table is what the data path of one host reads. It is immutable: the world
-// swaps one pointer. Listeners, Pools and Backends are sorted by name.
+// swaps one pointer. Listeners and Pools are sorted by name, Backends by pool and
+// then by name.
 type Table struct {
 	Generation uint64
 	Listeners  []Listener
@@ -21,8 +22,7 @@ type Table struct {
 // Listener is a listener with its pools looked up.
 type Listener struct {
 	Spec *spec.Listener // immutable
-	// Binds are the address:port this host binds; empty when the listener is not
-	// for this host.
+	// Bind is the address:port this host binds.
 	Bind string
 	Pool int // index into Table.Pools; -1 without one
 	// SNI routes, in the spec's order: the pool's index for each.
@@ -36,6 +36,9 @@ type Backend struct {
 	Pool    int           // index into Table.Pools
 	// Usable: up, weight over 0, not draining, not ejected; or the pool panics.
 	Usable bool
+	// Stays: flows that persistence ties to it may still go there: it is up and
+	// not ejected, also while it drains or has weight 0.
+	Stays  bool
 	Weight int // in force, slow start included; 0 to 100 (times WeightScale)
 	// Backup backends are picked when nobody else of the pool is usable.
 	Backup bool
@@ -55,7 +58,7 @@ type Pool struct {
 	Members []int
 	Panic   bool
 
-	order  []int32       // wrr: members in smoothly interleaved turns
+	order  []int32       // wrr, p2c: members in smoothly interleaved turns
 	hashed *maglev.Table // sch, qch, iqch: hash to position in Members
 }
 

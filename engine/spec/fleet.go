@@ -85,6 +85,9 @@ func (b Backend) WeightNow() int {
 	return *b.Weight
 }
 
+// AddrPort returns the backend's address:port.
+func (b Backend) AddrPort() string { return AddrPort(b.Address, b.Port) }
+
 // Service is the small program that a local fleet runs as a backend: it says
 // who it is.
 type Service struct {

@@ -1,5 +1,19 @@
 package spec
 
+import (
+	"net/netip"
+	"strconv"
+)
+
+// AddrPort joins an address and a port, with brackets around IPv6.
+func AddrPort(address string, port int) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return address + ":" + strconv.Itoa(port)
+	}
+	return netip.AddrPortFrom(a, uint16(port)).String()
+}
+
 // Site returns the site of that name, nil without one.
 func (f *Fleet) Site(name string) *Site {
 	return lookup(f.Sites, name, func(s *Site) string { return s.Name })
