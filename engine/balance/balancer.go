@@ -367,3 +367,11 @@ func (b *Balancer) Panics() []string {
 	}
 	return all
 }
+
+// Health returns what the Balancer was last told of a backend's health.
+func (b *Balancer) Health(backend string) api.Health {
+	if x, ok := b.byName[backend]; ok {
+		return x.health
+	}
+	return api.Combine(api.Unknown, "")
+}

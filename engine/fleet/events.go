@@ -4,8 +4,10 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/drill"
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
@@ -36,7 +38,8 @@ type (
 	FaultDone struct {
 		ID     string
 		Revert bool
-		Err    string // empty: done
+		At     instant.Instant // when it was done
+		Err    string          // empty: done
 	}
 	// Process is a backend's process as its keeper sees it.
 	Process struct {
@@ -52,7 +55,7 @@ type (
 		LastError string
 	}
 	// Sampled is what a drill's probes saw since the last one.
-	Sampled struct{ Samples []Sample }
+	Sampled struct{ Samples []drill.Sample }
 	// Wake says that the deadline has come.
 	Wake struct{}
 )
@@ -66,16 +69,6 @@ func (Process) event()     {}
 func (ClientsRead) event() {}
 func (Sampled) event()     {}
 func (Wake) event()        {}
-
-// Sample is one request of a drill's probes.
-type Sample struct {
-	Sent   time.Duration // since the probes started
-	Took   time.Duration
-	OK     bool
-	Late   bool   // sent more than one interval after its time
-	Server string // who answered, when it said so
-	Reason string // of a failure
-}
 
 // Effects are what a Fleet asks for.
 type Effects struct {
@@ -118,8 +111,8 @@ type FaultOrder struct {
 
 // ProbesOrder asks for independent probes of a listener.
 type ProbesOrder struct {
-	Clients   spec.Clients // path, time-out
-	Listener  string
+	Run       int // of the drill, to tell its samples from an earlier one's
+	Clients   spec.Clients
 	Addresses []string // address:port, used in turn
 	Protocol  spec.Protocol
 	Every     time.Duration

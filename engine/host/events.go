@@ -92,6 +92,9 @@ func (e *Effects) Reset() {
 type Note struct {
 	At    instant.Instant
 	Event api.Event // Seq, At and Host are filled in by the fleet
+	// After is the place, from 1, of the note in the same batch that led to this
+	// one; 0 none. The fleet makes Event.Cause of it.
+	After int
 }
 
 // Status is a host's report: a copy, no pointers into the host.
@@ -102,6 +105,7 @@ type Status struct {
 	Bindings []Binding // sorted by listener
 	Backends []Backend // sorted by name
 	Readings Readings
+	Panics   []string // pools that use all their backends
 	Dropped  uint64
 }
 

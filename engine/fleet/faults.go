@@ -1,0 +1,133 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/drill"
+	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/instant"
+)
+
+// fault is one that was asked for and is not over.
+type fault struct {
+	order   FaultOrder
+	by      string
+	receipt string
+	cause   api.Seq // the command, then the fault's own event
+	since   instant.Instant
+	until   instant.Instant // Never: until it is cleared
+	done    bool            // it is in
+	revert  bool            // its revert was asked for
+	again   instant.Instant // when an unanswered revert is asked for again
+	reason  string
+}
+
+// revertAgain is how long the answer to a revert may take.
+const revertAgain = 3 * time.Second
+
+func (x *fault) deadline() instant.Instant {
+	if x.revert {
+		return x.again
+	}
+	return x.until
+}
+
+// inject asks for a fault and returns its ID.
+func (f *Fleet) inject(now instant.Instant, c api.InjectFault, by, receipt string, cause api.Seq, out *Effects) string {
+	f.nextID++
+	x := &fault{
+		order: FaultOrder{ID: fmt.Sprintf("f%d", f.nextID), Kind: c.Kind, Target: c.Target, Delay: c.Delay, DeadMan: c.For},
+		by:    by, receipt: receipt, cause: cause, since: now, until: instant.Never,
+	}
+	if c.For > 0 {
+		x.until = now.Add(c.For)
+	}
+	f.faults = append(f.faults, x)
+	out.Faults = append(out.Faults, x.order)
+	f.dirty = true
+	return x.order.ID
+}
+
+// clear asks for the revert of one fault, or of all.
+func (f *Fleet) clear(now instant.Instant, name string, cause api.Seq, out *Effects) {
+	for _, x := range f.faults {
+		if name == "" || x.order.ID == name {
+			x.cause = cause
+			f.revert(now, x, out)
+		}
+	}
+}
+
+func (f *Fleet) revert(now instant.Instant, x *fault, out *Effects) {
+	x.revert, x.again = true, now.Add(revertAgain)
+	order := x.order
+	order.Revert = true
+	out.Faults = append(out.Faults, order)
+	f.dirty = true
+}
+
+// expireFaults reverts what has had its time, and asks again for reverts that
+// were not answered.
+func (f *Fleet) expireFaults(now instant.Instant, out *Effects) {
+	for _, x := range f.faults {
+		if x.deadline().Reached(now) {
+			f.revert(now, x, out)
+		}
+	}
+}
+
+func (f *Fleet) faultOn(target id.Ref) *fault {
+	for _, x := range f.faults {
+		if x.order.Target == target {
+			return x
+		}
+	}
+	return nil
+}
+
+// faultDone takes the world's answer.
+func (f *Fleet) faultDone(now instant.Instant, ev FaultDone, out *Effects) {
+	i := slices.IndexFunc(f.faults, func(x *fault) bool { return x.order.ID == ev.ID })
+	if i < 0 {
+		return
+	}
+	x := f.faults[i]
+	e := api.Event{
+		At: f.options.Origin.Wall(ev.At), Site: f.siteOf(x.order.Target), Subject: x.order.Target, Lane: api.LaneFault,
+		State: api.StateDegraded, Cause: x.cause, By: x.by, Receipt: x.receipt,
+	}
+	gone := false
+	switch {
+	case ev.Revert && ev.Err == "":
+		gone = true
+		e.State, e.Text = api.StateOK, fmt.Sprintf("fault %s is reverted: %s", x.order.ID, x.order.Kind)
+	case ev.Revert:
+		x.reason = "its revert failed: " + ev.Err
+		e.Text, e.Reason = fmt.Sprintf("fault %s could not be reverted", x.order.ID), ev.Err
+	case ev.Err != "":
+		gone = true
+		e.Text, e.Reason = fmt.Sprintf("fault %s could not be injected: %s", x.order.ID, x.order.Kind), ev.Err
+	default:
+		x.done = true
+		e.Text, e.Reason = fmt.Sprintf("fault %s: %s", x.order.ID, x.order.Kind), "by "+x.by
+		if x.order.Kind == api.FaultRestart {
+			gone = true // it is over with its being done
+		}
+	}
+	seq := f.emit(e, out).Seq
+	x.cause = seq
+	if gone {
+		f.faults = slices.Delete(f.faults, i, i+1)
+	}
+	if ev.ID == f.runFault {
+		f.tellDrill(now, drill.FaultDone{Revert: ev.Revert, At: ev.At, Err: ev.Err}, out)
+		if gone && !ev.Revert && ev.Err == "" {
+			// A restart ends by itself: its revert is done with it.
+			f.tellDrill(now, drill.FaultDone{Revert: true, At: ev.At}, out)
+		}
+	}
+	f.dirty = true
+}

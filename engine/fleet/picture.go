@@ -1,0 +1,354 @@
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/host"
+	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/probe"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+)
+
+// draw makes a picture when there is something new and the last one is old
+// enough.
+func (f *Fleet) draw(now instant.Instant, out *Effects) {
+	if f.spec == nil || !f.dirty || f.picture != nil && now.Sub(f.drawn) < PictureEvery {
+		return
+	}
+	f.redraw(now)
+	f.change(now, out)
+	out.Picture = f.picture
+}
+
+// sight is one host's view of a backend.
+type sight struct {
+	host  string
+	fresh bool
+	*host.Backend
+}
+
+// redraw makes the picture of this moment.
+func (f *Fleet) redraw(now instant.Instant) {
+	f.dirty, f.drawn = false, now
+	s := &api.Status{
+		Version: api.StatusVersion, Fleet: f.spec.Name, Title: f.spec.Title, Production: f.spec.Production, World: f.options.World,
+		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.ring.last, Rev: f.rev,
+		Faults: []api.Fault{}, Drills: []api.Drill{}, Problems: []api.Problem{}, Clients: []api.Clients{},
+	}
+	sights := f.sights(now)
+	f.drawPools(now, s, sights)
+	f.drawListeners(now, s)
+	f.drawPlaces(now, s)
+	f.drawClients(now, s)
+	for _, x := range f.faults {
+		s.Faults = append(s.Faults, f.drawFault(x))
+	}
+	slices.SortFunc(s.Faults, func(a, b api.Fault) int { return cmp.Compare(a.ID, b.ID) })
+	for _, r := range f.drills {
+		s.Drills = append(s.Drills, r.Report(now, f.options.Origin))
+	}
+	slices.SortFunc(s.Drills, func(a, b api.Drill) int { return cmp.Compare(a.Name, b.Name) })
+	f.drawProblems(s)
+	f.picture = s
+}
+
+// stand works out a thing's standing: its state, and since when it has it.
+func (f *Fleet) stand(now instant.Instant, ref id.Ref, state api.State, reason string) *standing {
+	st := f.standing(ref)
+	if st.state != state {
+		st.state, st.since = state, now
+	}
+	st.reason = reason
+	return st
+}
+
+// sights gathers what the hosts say of each backend, by host's name.
+func (f *Fleet) sights(now instant.Instant) map[string][]sight {
+	all := map[string][]sight{}
+	for _, name := range f.hostNames() {
+		m := f.hosts[name]
+		if !m.heard {
+			continue
+		}
+		fresh := now.Sub(m.at) <= staleAfter
+		for i := range m.report.Backends {
+			b := &m.report.Backends[i]
+			all[b.Name] = append(all[b.Name], sight{name, fresh, b})
+		}
+	}
+	return all
+}
+
+func (f *Fleet) drawPools(now instant.Instant, s *api.Status, sights map[string][]sight) {
+	s.Pools, s.Backends = []api.Pool{}, []api.Backend{}
+	for i := range f.spec.Pools {
+		p := &f.spec.Pools[i]
+		first := len(s.Backends)
+		for j := range p.Backends {
+			s.Backends = append(s.Backends, f.drawBackend(now, p, &p.Backends[j], sights[p.Backends[j].Name]))
+		}
+		mine := s.Backends[first:]
+		total := 0.0
+		for k := range mine {
+			total += mine[k].Traffic.Requests
+		}
+		for k := range mine {
+			if total > 0 {
+				mine[k].RealShare = mine[k].Traffic.Requests / total
+			}
+		}
+		s.Pools = append(s.Pools, f.drawPool(now, p, mine))
+	}
+	slices.SortFunc(s.Backends, func(a, b api.Backend) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Pools, func(a, b api.Pool) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, sights []sight) api.Backend {
+	ref := id.To(id.KindBackend, b.Name)
+	out := api.Backend{
+		Name: b.Name, Pool: p.Name, Site: p.Site, Host: b.Host, Address: b.AddrPort(), Weight: b.WeightNow(), SpecWeight: b.WeightNow(),
+		Backup: b.Backup, Phase: api.PhaseOut, Health: api.Combine(api.Unknown, ""), PID: f.processes[b.Name].PID, Votes: []api.Vote{},
+	}
+	if se, ok := f.series[ref]; ok {
+		out.Traffic, out.Trend = se.traffic(), se.trend()
+	}
+	state, reason := f.judgeBackend(&out, sights)
+	for _, v := range sights {
+		out.Votes = append(out.Votes, api.Vote{
+			Host: v.host, Measured: v.Probe.Health.Measured, Since: f.options.Origin.Wall(v.Probe.Since), Reason: v.Probe.Reason,
+			Latency: v.Probe.Latency, Phase: v.Balance.Phase,
+		})
+		if !v.fresh {
+			continue
+		}
+		out.Weight, out.Share = v.Balance.Weight, out.Share+v.Balance.Share
+		if len(v.Probe.Strip) > len(out.Strip) {
+			out.Strip = v.Probe.Strip
+		}
+		if v.Balance.DrainTo != instant.Never && v.Balance.Phase == api.PhaseDraining {
+			out.DrainLeft = max(v.Balance.DrainTo.Sub(now), 0)
+		}
+	}
+	if n := fresh(sights); n > 0 {
+		out.Share /= float64(n)
+	}
+	st := f.stand(now, ref, state, reason)
+	out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
+	return out
+}
+
+func fresh(sights []sight) int {
+	n := 0
+	for _, v := range sights {
+		if v.fresh {
+			n++
+		}
+	}
+	return n
+}
+
+// judgeBackend works out phase, health and state from all hosts that have a
+// fresh report: the worst phase is shown, the state is down only when all agree.
+func (f *Fleet) judgeBackend(out *api.Backend, sights []sight) (api.State, string) {
+	n := fresh(sights)
+	if n == 0 {
+		if len(sights) == 0 {
+			return api.StateUnknown, "no host has reported on it"
+		}
+		return api.StateUnknown, "no host's report is fresh"
+	}
+	down, worst := 0, sight{}
+	for _, v := range sights {
+		if !v.fresh {
+			continue
+		}
+		if host.PhaseState(v.Balance.Phase) == api.StateDown {
+			down++
+		}
+		if worst.Backend == nil || rank(v) > rank(worst) {
+			worst = v
+		}
+	}
+	out.Phase, out.Health = worst.Balance.Phase, worst.Probe.Health
+	state, reason := host.PhaseState(worst.Balance.Phase), worst.Balance.Reason
+	switch {
+	case worst.Probe.Health.Effective == api.Unknown:
+		return api.StateUnknown, reason
+	case state == api.StateDown && down < n:
+		return api.StateDegraded, fmt.Sprintf("%s, say %d of %d hosts", reason, down, n)
+	case state == api.StateDown && worst.Probe.Health.Forced != "":
+		return api.StateDown, reason
+	case state == api.StateDown && n > 1:
+		return state, fmt.Sprintf("%s, say all %d hosts", reason, n)
+	case state == api.StateOK && worst.Probe.Health.Forced != "":
+		return api.StateDegraded, worst.Probe.Reason
+	case state == api.StateOK && worst.Probe.Warning != "":
+		return api.StateDegraded, worst.Probe.Warning
+	case state == api.StateOK && out.Traffic.ErrorsPct >= 5 && out.Traffic.Errors > 0:
+		return api.StateDegraded, fmt.Sprintf("%.1f %% of its requests fail", out.Traffic.ErrorsPct)
+	}
+	return state, reason
+}
+
+// rank orders sights by how much they matter: out, ejected, draining, the rest.
+func rank(v sight) int {
+	switch v.Balance.Phase {
+	case api.PhaseOut:
+		if v.Probe.Health.Effective == api.Down {
+			return 9
+		}
+		return 8
+	case api.PhaseEjected:
+		return 7
+	case api.PhaseDraining:
+		return 6
+	case api.PhaseDrained:
+		return 5
+	case api.PhaseIdle:
+		return 4
+	case api.PhaseRising:
+		return 3
+	case api.PhaseStandby:
+		return 2
+	case api.PhaseServing:
+		return 1
+	}
+	return 0
+}
+
+func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend) api.Pool {
+	ref := id.To(id.KindPool, p.Name)
+	out := api.Pool{Name: p.Name, Site: p.Site, Scheduler: string(p.Scheduler), Backends: len(p.Backends), Probe: "none"}
+	if check := f.spec.Probe(p.Probe); check != nil {
+		out.Probe, out.Detection = probe.Describe(*check), probe.Detection(*check)
+	}
+	if se, ok := f.series[ref]; ok {
+		out.Traffic, out.Trend = se.traffic(), se.trend()
+	}
+	for _, m := range f.hosts {
+		out.Panic = out.Panic || m.heard && slices.Contains(m.report.Panics, p.Name)
+	}
+	state, known, standby := api.StateOK, false, 0
+	var off []string
+	for i := range mine {
+		b := &mine[i]
+		known = known || b.State != api.StateUnknown
+		switch {
+		case b.Serves():
+			out.Up++
+		case b.Phase == api.PhaseStandby:
+			out.Up++
+			standby++
+		default:
+			off = append(off, b.Name)
+		}
+		if b.State == api.StateDegraded && b.Phase != api.PhaseRising {
+			state = api.StateDegraded
+		}
+	}
+	reason := fmt.Sprintf("%d of %d serve", out.Up-standby, len(mine))
+	if standby > 0 {
+		reason += fmt.Sprintf(", %d stand by", standby)
+	}
+	switch {
+	case !known:
+		state, reason = api.StateUnknown, "no host has reported on it"
+	case out.Panic:
+		state, reason = api.StateDegraded, "panic: all backends are used, "+reason
+	case out.Up-standby == 0:
+		state, reason = api.StateDown, "nobody serves"
+	case len(off) > 0:
+		state, reason = api.StateDegraded, reason+": "+off[0]+more(len(off)-1)+" does not"
+	}
+	st := f.stand(now, ref, state, reason)
+	out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
+	return out
+}
+
+func more(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
+}
+
+func (f *Fleet) drawListeners(now instant.Instant, s *api.Status) {
+	s.Listeners = []api.Listener{}
+	for i := range f.spec.Listeners {
+		l := &f.spec.Listeners[i]
+		ref := id.To(id.KindListener, l.Name)
+		out := api.Listener{Name: l.Name, Site: l.Site, Protocol: string(l.Protocol), Port: l.Port, Pool: l.Pool, Bindings: []api.Binding{}}
+		if se, ok := f.series[ref]; ok {
+			out.Traffic, out.Trend = se.traffic(), se.trend()
+		}
+		bound, heard, refusal := 0, 0, ""
+		for _, name := range slices.Sorted(slices.Values(l.Hosts)) {
+			m := f.hosts[name]
+			if m == nil || !m.heard {
+				continue
+			}
+			for _, b := range m.report.Bindings {
+				if b.Listener != l.Name {
+					continue
+				}
+				heard++
+				out.Bindings = append(out.Bindings, api.Binding{Host: name, Address: b.Address, Bound: b.Bound, Reason: b.Reason})
+				if b.Bound {
+					bound++
+				} else if refusal == "" {
+					refusal = name + ": " + b.Reason
+				}
+			}
+		}
+		state, reason := api.StateOK, fmt.Sprintf("listens on %d of %d hosts", bound, len(l.Hosts))
+		pool, hasPool := s.Pool(l.Pool)
+		switch {
+		case heard == 0:
+			state, reason = api.StateUnknown, "no host has reported on it"
+		case bound == 0:
+			state, reason = api.StateDown, refusal
+		case bound < len(l.Hosts):
+			state = api.StateDegraded
+			if refusal != "" {
+				reason += "; " + refusal
+			}
+		case hasPool && pool.State == api.StateDown:
+			state, reason = api.StateDown, "pool "+pool.Name+": "+pool.Reason
+		}
+		st := f.stand(now, ref, state, reason)
+		out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
+		s.Listeners = append(s.Listeners, out)
+	}
+	slices.SortFunc(s.Listeners, func(a, b api.Listener) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// change makes an event of each pool and listener whose state changed since
+// the last picture that was sent.
+func (f *Fleet) change(now instant.Instant, out *Effects) {
+	for _, ref := range slices.SortedFunc(maps.Keys(f.states), func(a, b id.Ref) int { return strings.Compare(a.String(), b.String()) }) {
+		st := f.states[ref]
+		if ref.Kind != id.KindPool && ref.Kind != id.KindSite && ref.Kind != id.KindClients && ref.Kind != id.KindHost || st.said == st.state {
+			continue
+		}
+		first := st.said == "" || st.said == api.StateUnknown && st.state == api.StateOK
+		st.said = st.state
+		if first {
+			continue // that a fresh fleet becomes green is no news
+		}
+		lane := api.LanePool
+		if ref.Kind != id.KindPool {
+			lane = api.LaneFleet
+		}
+		f.emit(api.Event{
+			At: f.options.Origin.Wall(now), Site: f.siteOf(ref), Subject: ref, Lane: lane, State: st.state,
+			Text: "is " + string(st.state), Reason: st.reason, Cause: st.cause,
+		}, out)
+	}
+	f.dirty = false
+}

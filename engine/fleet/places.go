@@ -1,0 +1,206 @@
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/instant"
+)
+
+// drawPlaces draws hosts, sites and the fleet's own state.
+func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
+	s.Hosts, s.Sites = []api.Host{}, []api.Site{}
+	s.State = api.StateOK
+	for i := range f.spec.Sites {
+		site := &f.spec.Sites[i]
+		counts := api.Counts{Hosts: len(site.Hosts)}
+		state, reason := api.StateOK, "all is well"
+		worse := func(to api.State, why string) {
+			if to.Severity() > state.Severity() {
+				state, reason = to, why
+			}
+		}
+		for _, h := range site.Hosts {
+			one := f.drawHost(now, site.Name, h.Name, h.Address)
+			s.Hosts = append(s.Hosts, one)
+			if one.State == api.StateOK {
+				counts.HostsUp++
+			} else {
+				worse(softened(one.State), "host "+h.Name+": "+one.Reason)
+			}
+		}
+		down := 0
+		for j := range s.Pools {
+			p := &s.Pools[j]
+			if p.Site != site.Name {
+				continue
+			}
+			counts.Pools++
+			counts.Backends += p.Backends
+			counts.BackendsUp += p.Up
+			switch p.State {
+			case api.StateOK:
+				counts.PoolsUp++
+			case api.StateDown:
+				down++
+				worse(api.StateDegraded, "pool "+p.Name+": "+p.Reason)
+			case api.StateDegraded, api.StateUnknown:
+				worse(p.State, "pool "+p.Name+": "+p.Reason)
+			}
+		}
+		for j := range s.Listeners {
+			if l := &s.Listeners[j]; l.Site == site.Name && l.State != api.StateOK {
+				worse(softened(l.State), "listener "+l.Name+": "+l.Reason)
+			}
+		}
+		if counts.Pools > 0 && down == counts.Pools {
+			state, reason = api.StateDown, fmt.Sprintf("none of its %d pools serves", down)
+		}
+		ref := id.To(id.KindSite, site.Name)
+		out := api.Site{Name: site.Name, Title: site.Title, Counts: counts}
+		if se, ok := f.series[ref]; ok {
+			out.Traffic, out.Trend = se.traffic(), se.trend()
+		}
+		st := f.stand(now, ref, state, reason)
+		out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
+		s.Sites = append(s.Sites, out)
+		s.State = api.Worst(s.State, st.state)
+	}
+	slices.SortFunc(s.Sites, func(a, b api.Site) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Hosts, func(a, b api.Host) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// softened turns down into degraded: a part that is down leaves the whole degraded.
+func softened(s api.State) api.State {
+	if s == api.StateDown {
+		return api.StateDegraded
+	}
+	return s
+}
+
+func (f *Fleet) drawHost(now instant.Instant, site, name, address string) api.Host {
+	ref := id.To(id.KindHost, name)
+	out := api.Host{Name: name, Site: site, Address: address}
+	state, reason := api.StateUnknown, "has not reported yet"
+	if m := f.hosts[name]; m != nil && m.heard {
+		out.AsOf, out.Dropped = f.options.Origin.Wall(m.at), m.report.Dropped
+		state, reason = api.StateOK, fmt.Sprintf("serves %d listeners", len(m.report.Bindings))
+		for _, b := range m.report.Bindings {
+			if !b.Bound {
+				state, reason = api.StateDegraded, "listener "+b.Listener+": "+b.Reason
+			}
+		}
+		if age := now.Sub(m.at); age > staleAfter {
+			state, reason = api.StateUnknown, "stale: its last report is old"
+		}
+	}
+	if se, ok := f.series[ref]; ok {
+		out.Traffic, out.Trend = se.traffic(), se.trend()
+	}
+	st := f.stand(now, ref, state, reason)
+	out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
+	return out
+}
+
+// clientsBad is the share of failed requests, in percent of ten seconds, from
+// which users count as not served.
+const clientsBad = 50
+
+func (f *Fleet) drawClients(now instant.Instant, s *api.Status) {
+	for i := range f.spec.Clients {
+		c := &f.spec.Clients[i]
+		ref := id.To(id.KindClients, c.Name)
+		out := api.Clients{Name: c.Name, Listener: c.Listener, Site: c.From}
+		state, reason := api.StateUnknown, "has sent nothing yet"
+		if se, ok := f.series[ref]; ok {
+			out.Traffic, out.Trend = se.traffic(), se.trend()
+			if se.totals.Requests > 0 {
+				state, reason = api.StateOK, "all requests are answered"
+			}
+			switch {
+			case out.Traffic.ErrorsPct >= clientsBad:
+				state = api.StateDown
+			case out.Traffic.Errors > 0:
+				state = api.StateDegraded
+			}
+		}
+		if known := f.clients[c.Name]; known != nil && known.lastError != "" {
+			out.LastError, out.LastErrorAt = known.lastError, f.options.Origin.Wall(known.errorAt)
+			if state == api.StateDegraded || state == api.StateDown {
+				reason = fmt.Sprintf("%.1f %% of requests fail: %s", out.Traffic.ErrorsPct, known.lastError)
+			}
+		}
+		st := f.stand(now, ref, state, reason)
+		out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
+		s.Clients = append(s.Clients, out)
+	}
+	slices.SortFunc(s.Clients, func(a, b api.Clients) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+func (f *Fleet) drawFault(x *fault) api.Fault {
+	out := api.Fault{
+		ID: x.order.ID, Kind: x.order.Kind, Target: x.order.Target, Since: f.options.Origin.Wall(x.since), Until: f.options.Origin.Wall(x.until),
+		By: x.by, Delay: x.order.Delay, State: api.StateUnknown, Reason: "is being injected",
+	}
+	switch {
+	case x.reason != "":
+		out.State, out.Reason = api.StateDown, x.reason
+	case x.revert:
+		out.State, out.Reason = api.StateOK, "is being reverted"
+	case x.done:
+		out.State, out.Reason = api.StateDegraded, "is in force"
+	}
+	return out
+}
+
+// drawProblems lists what needs a person. A backend's trouble is told once, as
+// its pool's, and a pool's is not told again as its site's.
+func (f *Fleet) drawProblems(s *api.Status) {
+	add := func(ref id.Ref, site string, text, effect string) {
+		st := f.standing(ref)
+		s.Problems = append(s.Problems, api.Problem{
+			Subject: ref, Site: site, State: st.state, Since: f.options.Origin.Wall(st.since), Text: text, Effect: effect, Cause: st.cause,
+		})
+	}
+	for i := range s.Backends {
+		b := &s.Backends[i]
+		if b.State == api.StateOK || b.State == api.StateUnknown || b.Phase == api.PhaseRising {
+			continue
+		}
+		effect := ""
+		if p, ok := s.Pool(b.Pool); ok {
+			effect = fmt.Sprintf("%d of %d serve", p.Up, p.Backends)
+			if p.State != api.StateDown && !b.Serves() {
+				effect += ", share moved"
+			}
+		}
+		add(id.To(id.KindBackend, b.Name), b.Site, b.Reason, effect)
+	}
+	for i := range s.Pools {
+		if p := &s.Pools[i]; p.State == api.StateDown || p.Panic {
+			add(id.To(id.KindPool, p.Name), p.Site, p.Reason, "users are not served")
+		}
+	}
+	for i := range s.Listeners {
+		l := &s.Listeners[i]
+		if p, ok := s.Pool(l.Pool); l.State != api.StateOK && l.State != api.StateUnknown && (!ok || p.State != api.StateDown) {
+			add(id.To(id.KindListener, l.Name), l.Site, l.Reason, "")
+		}
+	}
+	for i := range s.Hosts {
+		if h := &s.Hosts[i]; h.State == api.StateUnknown && !h.AsOf.IsZero() {
+			add(id.To(id.KindHost, h.Name), h.Site, h.Reason, "what it does is not known")
+		}
+	}
+	for i := range s.Clients {
+		if c := &s.Clients[i]; c.State == api.StateDegraded || c.State == api.StateDown {
+			add(id.To(id.KindClients, c.Name), c.Site, c.Reason, "users notice")
+		}
+	}
+	slices.SortStableFunc(s.Problems, func(a, b api.Problem) int {
+		return cmp.Or(cmp.Compare(b.State.Severity(), a.State.Severity()), b.Since.Compare(a.Since), cmp.Compare(a.Subject.String(), b.Subject.String()))
+	})
+}

@@ -1,0 +1,242 @@
+package flow
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/balance"
+	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/meter"
+)
+
+// Backend is what outlives a table of one backend.
+type Backend struct {
+	Meter meter.Meter
+
+	flows *Flows
+	name  string
+	limit atomic.Int64 // open flows; 0 none
+	taken atomic.Int64 // places in use
+	ewma  atomic.Int64 // nanoseconds to the first byte
+
+	mu      sync.Mutex
+	open    map[*Place]struct{} // those that can be cut
+	waiting []chan struct{}     // the queue, oldest first
+
+	outcomes outcomes
+}
+
+// Name of the backend.
+func (b *Backend) Name() string { return b.name }
+
+// Place is one flow on one backend.
+type Place struct {
+	Name    string
+	Address string
+	Spec    *spec.Backend
+	Pool    *spec.Pool
+	Meter   *meter.Meter // the backend's
+
+	backend *Backend
+	cut     func()
+	wasCut  bool
+}
+
+// take takes a place if there is one.
+func (b *Backend) take(s *Snapshot, i int, p *balance.Pool) *Place {
+	if limit := b.limit.Load(); limit > 0 {
+		for {
+			n := b.taken.Load()
+			if n >= limit {
+				return nil
+			}
+			if b.taken.CompareAndSwap(n, n+1) {
+				break
+			}
+		}
+	} else {
+		b.taken.Add(1)
+	}
+	b.Meter.FlowOpen()
+	return &Place{Name: b.name, Address: s.Table.Backends[i].Address, Spec: s.Table.Backends[i].Spec, Pool: p.Spec, Meter: &b.Meter, backend: b}
+}
+
+// queue waits for a place.
+func (b *Backend) queue(ctx context.Context, s *Snapshot, i int, p *balance.Pool) (*Place, error) {
+	bs := s.Table.Backends[i].Spec
+	turn := make(chan struct{}, 1)
+	b.mu.Lock()
+	if len(b.waiting) >= bs.QueueMax {
+		b.mu.Unlock()
+		return nil, ErrFull
+	}
+	b.waiting = append(b.waiting, turn)
+	b.mu.Unlock()
+	timer := time.NewTimer(bs.QueueFor.D())
+	defer timer.Stop()
+	b.admit() // a place may have come free in between
+	for {
+		select {
+		case <-turn:
+			if place := b.take(s, i, p); place != nil {
+				return place, nil
+			}
+			// Somebody who did not queue was faster; the front of the queue is ours
+			// still.
+			b.mu.Lock()
+			b.waiting = append([]chan struct{}{turn}, b.waiting...)
+			b.mu.Unlock()
+			b.admit()
+		case <-timer.C:
+			b.leave(turn)
+			return nil, ErrQueueTimeout
+		case <-ctx.Done():
+			b.leave(turn)
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// leave takes a waiter out of the queue; a turn that was given to it meanwhile
+// goes to the next one.
+func (b *Backend) leave(turn chan struct{}) {
+	b.mu.Lock()
+	for i, w := range b.waiting {
+		if w == turn {
+			b.waiting = append(b.waiting[:i], b.waiting[i+1:]...)
+			b.mu.Unlock()
+			return
+		}
+	}
+	b.mu.Unlock()
+	b.admit()
+}
+
+// admit tells waiters that there are places.
+func (b *Backend) admit() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	free := int64(len(b.waiting))
+	if limit := b.limit.Load(); limit > 0 {
+		free = min(free, limit-b.taken.Load())
+	}
+	for ; free > 0; free-- {
+		b.waiting[0] <- struct{}{}
+		b.waiting = b.waiting[1:]
+	}
+}
+
+// OnCut says how the flow is closed when the balancer cuts its backend. It is
+// called at most once, from another goroutine, at once if it happened already.
+func (p *Place) OnCut(f func()) {
+	p.backend.mu.Lock()
+	if p.wasCut {
+		p.backend.mu.Unlock()
+		f()
+		return
+	}
+	p.cut = f
+	p.backend.open[p] = struct{}{}
+	p.backend.mu.Unlock()
+}
+
+func (b *Backend) cut() {
+	b.mu.Lock()
+	all := make([]func(), 0, len(b.open))
+	for p := range b.open {
+		p.wasCut = true
+		all = append(all, p.cut)
+		delete(b.open, p)
+	}
+	b.mu.Unlock()
+	for _, f := range all {
+		f()
+	}
+}
+
+// decay is how long a latency counts: after it, it has lost all but 1/e of its
+// weight. Finagle's peak EWMA takes the same ten seconds.
+const decay = 10 * time.Second
+
+// Answered counts the time to the first byte of an answer, or to a connection
+// where there are no answers.
+func (p *Place) Answered(d time.Duration) {
+	p.Meter.Latency(d)
+	e := &p.backend.ewma
+	old := e.Load()
+	// A peak counts at once, a fall slowly: the cost of sending too much to a
+	// slow backend is higher than that of sending too little to a fast one.
+	next := int64(d)
+	if old > 0 && next < old {
+		next = old - (old-next)/16
+	}
+	e.Store(max(next, 1))
+}
+
+// Outcome is how a flow ended.
+type Outcome struct {
+	Failed bool
+	Reason string
+	// Client says that the client ended it: that says nothing of the backend.
+	Client bool
+}
+
+// Done gives the place back. It must be called once.
+func (p *Place) Done(o Outcome) {
+	b := p.backend
+	if p.cut != nil {
+		b.mu.Lock()
+		delete(b.open, p)
+		b.mu.Unlock()
+	}
+	b.Meter.FlowClose()
+	b.taken.Add(-1)
+	if b.limit.Load() > 0 {
+		b.admit()
+	}
+	if o.Client {
+		return
+	}
+	if o.Failed {
+		b.Meter.Error()
+	}
+	b.outcomes.add(b, o, p.Pool.Ejection.Failures)
+}
+
+// reportEvery is how often what traffic saw of a backend is reported, at most;
+// reaching the number of failures that ejects is reported at once.
+const reportEvery = instant.Instant(20 * time.Millisecond)
+
+// outcomes gathers what traffic saw of one backend.
+type outcomes struct {
+	inARow atomic.Int64
+	ok     atomic.Int64
+	failed atomic.Int64
+	last   atomic.Int64 // instant of the newest report
+}
+
+func (o *outcomes) add(b *Backend, one Outcome, failures int) {
+	if !one.Failed {
+		o.ok.Add(1)
+		if o.inARow.Load() == 0 {
+			return // nothing is being counted that a success would end
+		}
+		o.inARow.Store(0)
+	} else {
+		o.failed.Add(1)
+		o.inARow.Add(1)
+	}
+	row := o.inARow.Load()
+	now := b.flows.options.Now()
+	last := o.last.Load()
+	due := now-instant.Instant(last) >= reportEvery
+	if !due && int(row) != failures || !o.last.CompareAndSwap(last, int64(now)) {
+		return
+	}
+	b.flows.options.Report(balance.Outcomes{
+		Backend: b.name, OK: int(o.ok.Swap(0)), Failed: int(o.failed.Swap(0)), InARow: int(row), Reason: one.Reason,
+	})
+}
