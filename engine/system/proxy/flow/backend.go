@@ -157,10 +157,6 @@ func (b *Backend) cut() {
 	}
 }
 
-// decay is how long a latency counts: after it, it has lost all but 1/e of its
-// weight. Finagle's peak EWMA takes the same ten seconds.
-const decay = 10 * time.Second
-
 // Answered counts the time to the first byte of an answer, or to a connection
 // where there are no answers.
 func (p *Place) Answered(d time.Duration) {

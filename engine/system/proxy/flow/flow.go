@@ -267,3 +267,13 @@ func (f *Flows) Retry(s *Snapshot, pool int) bool {
 	defer p.mu.Unlock()
 	return p.budget.Take(f.options.Now())
 }
+
+// Pool returns the index of a pool of that name; -1 without one.
+func (s *Snapshot) Pool(name string) int {
+	for i := range s.Table.Pools {
+		if s.Table.Pools[i].Spec.Name == name {
+			return i
+		}
+	}
+	return -1
+}

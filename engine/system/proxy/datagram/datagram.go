@@ -1,0 +1,258 @@
+// Package datagram carries UDP flows to backends: the datagrams of one client go
+// to one backend and its answers come back, until nothing was heard for a while.
+package datagram
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/balance"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
+	"golang.org/x/sys/unix"
+)
+
+// flowsMax bounds a listener's flows where its spec does not: each holds a
+// socket.
+const flowsMax = 8192
+
+// bufferSize takes the largest datagram.
+const bufferSize = 64 << 10
+
+// Server serves one UDP listener.
+type Server struct {
+	front *front.Front
+	conn  *net.UDPConn
+
+	mu    sync.Mutex
+	flows map[netip.AddrPort]*udpFlow
+}
+
+// udpFlow is one client's datagrams.
+type udpFlow struct {
+	client  netip.AddrPort
+	place   *flow.Place
+	backend *net.UDPConn
+	last    atomic.Int64 // Unix nanoseconds
+	heard   atomic.Bool  // the backend has answered
+	began   time.Time
+}
+
+// New returns a Server for a bound socket.
+func New(f *front.Front, c *net.UDPConn) *Server {
+	return &Server{front: f, conn: c, flows: map[netip.AddrPort]*udpFlow{}}
+}
+
+// Serve serves until the socket is closed.
+func (s *Server) Serve(ctx context.Context) {
+	done := make(chan struct{})
+	defer close(done)
+	go s.sweep(done)
+	buf := make([]byte, bufferSize)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+				return
+			}
+			continue // an ICMP error of an earlier answer; the socket is well
+		}
+		s.datagram(ctx, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), buf[:n])
+	}
+}
+
+// Close ends all flows.
+func (s *Server) Close() {
+	s.mu.Lock()
+	all := make([]*udpFlow, 0, len(s.flows))
+	for _, f := range s.flows {
+		all = append(all, f)
+	}
+	s.mu.Unlock()
+	for _, f := range all {
+		s.end(f, flow.Outcome{})
+	}
+}
+
+// datagram passes one datagram on.
+func (s *Server) datagram(ctx context.Context, from netip.AddrPort, b []byte) {
+	s.mu.Lock()
+	f := s.flows[from]
+	s.mu.Unlock()
+	if f == nil {
+		if f = s.open(ctx, from, b); f == nil {
+			return
+		}
+	}
+	f.last.Store(time.Now().UnixNano())
+	s.front.Meter.In(int64(len(b)))
+	f.place.Meter.In(int64(len(b)))
+	if _, err := f.backend.Write(b); err != nil {
+		s.end(f, flow.Outcome{Failed: true, Reason: words(err)})
+	}
+}
+
+// open begins a flow; nil when nobody can take it.
+func (s *Server) open(ctx context.Context, from netip.AddrPort, first []byte) *udpFlow {
+	m, set := s.front.Meter, s.front.Now()
+	m.Request()
+	most := set.Spec.FlowsMax
+	if most == 0 {
+		most = flowsMax
+	}
+	if m.Active() >= int64(most) {
+		m.Error()
+		return nil
+	}
+	snap := s.front.Flows.Now()
+	ask := flow.Ask{Pool: snap.Pool(set.Spec.Pool), Source: from.Addr()}
+	if ask.Pool >= 0 {
+		if sch := snap.Table.Pools[ask.Pool].Spec.Scheduler; sch == spec.QCH || sch == spec.IQCH {
+			key, ok := balance.HashQUIC(first, sch)
+			if !ok {
+				key = balance.HashSource(from.Addr())
+			}
+			ask.Key = key
+		}
+	}
+	place, err := s.acquire(ctx, snap, ask)
+	if err != nil {
+		m.Error()
+		return nil
+	}
+	place.Meter.Request()
+	to, err := net.ResolveUDPAddr("udp", place.Address)
+	if err != nil {
+		place.Done(flow.Outcome{Failed: true, Reason: err.Error()})
+		return nil
+	}
+	c, err := net.DialUDP("udp", nil, to)
+	if err != nil {
+		m.Error()
+		place.Done(flow.Outcome{Client: true}) // our own sockets are short; the backend is not to blame
+		return nil
+	}
+	f := &udpFlow{client: from, place: place, backend: c, began: time.Now()}
+	f.last.Store(f.began.UnixNano())
+	m.FlowOpen()
+	s.mu.Lock()
+	s.flows[from] = f
+	s.mu.Unlock()
+	place.OnCut(func() { s.end(f, flow.Outcome{}) })
+	go s.answers(f)
+	return f
+}
+
+// acquire does not wait in a queue: a datagram that waits is worse than one
+// that is lost.
+func (s *Server) acquire(ctx context.Context, snap *flow.Snapshot, ask flow.Ask) (*flow.Place, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return s.front.Flows.Acquire(ctx, snap, ask)
+}
+
+// answers passes a backend's datagrams back.
+func (s *Server) answers(f *udpFlow) {
+	for {
+		n, err := s.answer(f)
+		if err != nil {
+			o := flow.Outcome{}
+			if !errors.Is(err, net.ErrClosed) {
+				o = flow.Outcome{Failed: true, Reason: words(err)}
+			}
+			s.end(f, o)
+			return
+		}
+		if !f.heard.Swap(true) {
+			took := time.Since(f.began)
+			f.place.Answered(took)
+			s.front.Meter.Latency(took)
+		}
+		f.last.Store(time.Now().UnixNano())
+		s.front.Meter.Out(int64(n))
+		f.place.Meter.Out(int64(n))
+	}
+}
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// answer passes one datagram back. The buffer is taken only when there is
+// something to read: a flow that waits holds none.
+func (s *Server) answer(f *udpFlow) (int, error) {
+	raw, err := f.backend.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	var failed error
+	wait := raw.Read(func(fd uintptr) bool {
+		buf := buffers.Get().(*[bufferSize]byte)
+		defer buffers.Put(buf)
+		n, failed = unix.Read(int(fd), buf[:])
+		if errors.Is(failed, unix.EAGAIN) || errors.Is(failed, unix.EINTR) {
+			return false
+		}
+		if failed == nil {
+			_, _ = s.conn.WriteToUDPAddrPort(buf[:n], f.client)
+		}
+		return true
+	})
+	return n, errors.Join(wait, failed)
+}
+
+// end closes a flow once.
+func (s *Server) end(f *udpFlow, o flow.Outcome) {
+	s.mu.Lock()
+	if s.flows[f.client] != f {
+		s.mu.Unlock()
+		return
+	}
+	delete(s.flows, f.client)
+	s.mu.Unlock()
+	_ = f.backend.Close()
+	if o.Failed {
+		s.front.Meter.Error()
+	}
+	s.front.Meter.FlowClose()
+	f.place.Done(o)
+}
+
+// sweep ends idle flows.
+func (s *Server) sweep(done <-chan struct{}) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-done:
+			return
+		}
+		idle := s.front.Now().Spec.Established.D()
+		before := time.Now().Add(-idle).UnixNano()
+		var old []*udpFlow
+		s.mu.Lock()
+		for _, f := range s.flows {
+			if f.last.Load() < before {
+				old = append(old, f)
+			}
+		}
+		s.mu.Unlock()
+		for _, f := range old {
+			s.end(f, flow.Outcome{})
+		}
+	}
+}
+
+func words(err error) string {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "port unreachable"
+	}
+	return err.Error()
+}

@@ -1,0 +1,332 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/proxyproto"
+)
+
+// exchange is one request on its way.
+type exchange struct {
+	server *Server
+	set    *front.Settings
+	snap   *flow.Snapshot
+	pool   int
+	source netip.Addr
+	w      http.ResponseWriter
+	r      *http.Request
+
+	body *watched // the client's body; nil without one
+}
+
+// watched is a request body that remembers whether any of it was read: a
+// request whose body is partly gone cannot be sent again.
+type watched struct {
+	io.ReadCloser
+	touched atomic.Bool
+	failed  atomic.Bool // the client's end broke
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	b.touched.Store(true)
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed.Store(true)
+	}
+	return n, err
+}
+
+// Close leaves the client's body open: another attempt may need it, and the
+// server closes it in the end.
+func (b *watched) Close() error { return nil }
+
+// run tries backends until one answers or none may be tried any more.
+func (x *exchange) run() {
+	if x.pool < 0 {
+		x.server.fail(x.w, http.StatusServiceUnavailable, "no server is available")
+		return
+	}
+	flows := x.server.front.Flows
+	x.snap.First(x.pool)
+	if x.r.Body != nil && x.r.Body != http.NoBody {
+		x.body = &watched{ReadCloser: x.r.Body}
+	}
+	ask := flow.Ask{Pool: x.pool, Source: x.source, StickTo: x.stickTo()}
+	for {
+		place, err := flows.Acquire(x.r.Context(), x.snap, ask)
+		if err != nil {
+			code, text := codeOf(err)
+			x.server.fail(x.w, code, text)
+			return
+		}
+		err = x.attempt(place)
+		if err == nil {
+			return
+		}
+		ask.Tried = append(ask.Tried, place.Name)
+		ask.StickTo = ""
+		if x.r.Context().Err() != nil {
+			return // nobody is waiting for an answer
+		}
+		if !x.repeatable(err) || len(ask.Tried) > *place.Pool.Retry.Attempts || !flows.Retry(x.snap, x.pool) {
+			code, text := codeOf(err)
+			x.server.fail(x.w, code, text)
+			return
+		}
+		x.server.front.Meter.Retry()
+		place.Meter.Retry()
+		x.snap = x.server.front.Flows.Now() // what was learnt meanwhile counts
+		if x.pool = x.snap.Pool(x.set.Spec.Pool); x.pool < 0 {
+			x.server.fail(x.w, http.StatusServiceUnavailable, "no server is available")
+			return
+		}
+		ask.Pool = x.pool
+	}
+}
+
+// repeatable reports whether the request may be sent again: it surely did not
+// arrive, or its method does no harm twice (RFC 9110 section 9.2.2); and none of
+// its body is gone.
+func (x *exchange) repeatable(err error) bool {
+	if x.body != nil && x.body.touched.Load() {
+		return false
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return true
+	}
+	switch x.r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// attempt sends the request to one backend. It returns an error only while the
+// client has got nothing.
+func (x *exchange) attempt(place *flow.Place) error {
+	ctx, cancel := context.WithCancel(x.r.Context())
+	if place.Pool.Upstream.Proxy != spec.ProxyOff {
+		ctx = context.WithValue(ctx, proxyHeader{}, x.addresses())
+	}
+	defer cancel()
+	place.OnCut(cancel)
+	place.Meter.Request()
+	began := time.Now()
+	resp, err := x.server.transport(place, x.set).RoundTrip(x.outgoing(ctx, place))
+	if err != nil {
+		client := x.r.Context().Err() != nil || x.body != nil && x.body.failed.Load()
+		place.Done(flow.Outcome{Failed: true, Client: client, Reason: words(err)})
+		return err
+	}
+	took := time.Since(began)
+	place.Answered(took)
+	x.server.front.Meter.Latency(took)
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		place.Done(x.upgrade(place, resp))
+		return nil
+	}
+	x.stick(place, resp)
+	header := x.w.Header()
+	for k, v := range resp.Header {
+		if !hopByHop(k, resp.Header) {
+			header[k] = v
+		}
+	}
+	if len(resp.Trailer) > 0 {
+		names := make([]string, 0, len(resp.Trailer))
+		for k := range resp.Trailer {
+			names = append(names, k)
+		}
+		slices.Sort(names)
+		header.Set("Trailer", strings.Join(names, ", "))
+	}
+	if resp.StatusCode >= 500 {
+		x.server.front.Meter.Error()
+	}
+	x.w.WriteHeader(resp.StatusCode)
+	n, err := x.copy(resp)
+	x.server.front.Meter.Out(n)
+	place.Meter.Out(n)
+	for k, v := range resp.Trailer {
+		header[k] = v
+	}
+	place.Done(x.outcome(resp, err))
+	if err != nil {
+		// What the client got so far cannot be taken back; a cut connection is the
+		// only way to say that it is not whole.
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// addresses are the client's connection, for a PROXY header.
+func (x *exchange) addresses() proxyproto.Header {
+	source, err := netip.ParseAddrPort(x.r.RemoteAddr)
+	if err != nil {
+		return proxyproto.Header{Local: true}
+	}
+	h := proxyproto.Header{Source: source}
+	if a, ok := x.r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		h.Destination = front.AddrOf(a)
+	}
+	return h
+}
+
+// outcome says what an answer means for the backend.
+func (x *exchange) outcome(resp *http.Response, err error) flow.Outcome {
+	switch {
+	case errors.As(err, new(writeError)), err != nil && x.r.Context().Err() != nil:
+		return flow.Outcome{Client: true}
+	case err != nil:
+		return flow.Outcome{Failed: true, Reason: words(err)}
+	}
+	switch resp.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return flow.Outcome{Failed: true, Reason: "status " + resp.Status}
+	}
+	return flow.Outcome{}
+}
+
+// writeError marks a failure of the client's end.
+type writeError struct{ error }
+
+const copySize = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
+// copy sends the body. An answer whose length is not known is flushed as it
+// comes: it may be a stream of events.
+func (x *exchange) copy(resp *http.Response) (int64, error) {
+	if resp.ContentLength == 0 || x.r.Method == http.MethodHead || resp.Body == http.NoBody {
+		return 0, nil
+	}
+	buf := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buf)
+	var flush func() error
+	if resp.ContentLength < 0 {
+		flush = http.NewResponseController(x.w).Flush
+	}
+	if flush == nil && resp.ContentLength > 64<<10 {
+		if rf, ok := x.w.(io.ReaderFrom); ok {
+			return x.splice(rf, resp)
+		}
+	}
+	var total int64
+	for {
+		n, err := resp.Body.Read(buf[:])
+		if n > 0 {
+			if _, err := x.w.Write(buf[:n]); err != nil {
+				return total, writeError{err}
+			}
+			total += int64(n)
+			if flush != nil {
+				if err := flush(); err != nil {
+					return total, writeError{err}
+				}
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// splice sends a long body by the server's own ReadFrom.
+func (x *exchange) splice(rf io.ReaderFrom, resp *http.Response) (int64, error) {
+	src := &sourceReader{r: resp.Body}
+	n, err := rf.ReadFrom(src)
+	if err != nil && src.err == nil {
+		return n, writeError{err}
+	}
+	return n, err
+}
+
+// sourceReader remembers its own failure, to tell it from the writer's.
+type sourceReader struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sourceReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// upgrade joins both ends of a connection that changed its protocol.
+func (x *exchange) upgrade(place *flow.Place, resp *http.Response) flow.Outcome {
+	backend, ok := resp.Body.(io.ReadWriteCloser)
+	if !ok {
+		x.server.fail(x.w, http.StatusBadGateway, "the server could not be reached")
+		return flow.Outcome{Failed: true, Reason: "a changed protocol that cannot be written to"}
+	}
+	if !strings.EqualFold(resp.Header.Get("Upgrade"), x.r.Header.Get("Upgrade")) {
+		x.server.fail(x.w, http.StatusBadGateway, "the server could not be reached")
+		return flow.Outcome{Failed: true, Reason: "it changed to a protocol that was not asked for"}
+	}
+	c, rw, err := http.NewResponseController(x.w).Hijack()
+	if err != nil {
+		x.server.fail(x.w, http.StatusHTTPVersionNotSupported, "a protocol can be changed over HTTP/1.1 only")
+		return flow.Outcome{Client: true}
+	}
+	m := x.server.front.Meter
+	m.FlowOpen() // the server has let go of the connection, and with it of the count
+	defer m.FlowClose()
+	closeBoth := func() { _ = c.Close(); _ = backend.Close() }
+	defer closeBoth()
+	stop := context.AfterFunc(x.r.Context(), closeBoth)
+	defer stop()
+	place.OnCut(closeBoth)
+	resp.Body = nil
+	if err := resp.Write(rw); err != nil {
+		return flow.Outcome{Client: true}
+	}
+	if err := rw.Flush(); err != nil {
+		return flow.Outcome{Client: true}
+	}
+	up := make(chan struct{})
+	go func() {
+		defer close(up)
+		n, err := io.Copy(backend, rw.Reader)
+		m.In(n)
+		place.Meter.In(n)
+		if h, ok := backend.(interface{ CloseWrite() error }); ok && err == nil {
+			_ = h.CloseWrite()
+			return
+		}
+		closeBoth()
+	}()
+	n, err := io.Copy(c, backend)
+	m.Out(n)
+	place.Meter.Out(n)
+	if h, ok := c.(interface{ CloseWrite() error }); ok && err == nil {
+		_ = h.CloseWrite()
+		// A WebSocket closes by frames before the connection goes; a client that
+		// does not is not waited for.
+		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	} else {
+		closeBoth()
+	}
+	<-up
+	return flow.Outcome{}
+}
