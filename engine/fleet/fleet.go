@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -78,8 +79,9 @@ type standing struct {
 	state  api.State
 	reason string
 	since  instant.Instant
-	cause  api.Seq   // the newest event that concerns it
-	said   api.State // in the newest event of a change
+	cause  api.Seq         // the newest event that concerns it
+	said   api.State       // in the newest event of a change
+	begun  instant.Instant // when it was first seen; 0 never
 }
 
 // New returns a Fleet that has no spec.
@@ -97,6 +99,10 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	case SetSpec:
 		f.started, f.tick = now, now.Add(tickEvery)
 		f.setSpec(now, ev.Fleet, out)
+		f.emit(api.Event{
+			At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
+			Text: fmt.Sprintf("started: %d sites, %d hosts, %d listeners", len(f.spec.Sites), len(f.hosts), len(f.spec.Listeners)),
+		}, out)
 	case Report:
 		f.report(now, ev.Status, out)
 	case Noted:

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/host"
@@ -61,6 +62,9 @@ func (f *Fleet) redraw(now instant.Instant) {
 // stand works out a thing's standing: its state, and since when it has it.
 func (f *Fleet) stand(now instant.Instant, ref id.Ref, state api.State, reason string) *standing {
 	st := f.standing(ref)
+	if st.begun == 0 {
+		st.begun = max(now, 1)
+	}
 	if st.state != state {
 		st.state, st.since = state, now
 	}
@@ -328,6 +332,10 @@ func (f *Fleet) drawListeners(now instant.Instant, s *api.Status) {
 	slices.SortFunc(s.Listeners, func(a, b api.Listener) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// settleTime is how long a fresh thing may take to become green without anybody
+// hearing of it.
+const settleTime = 5 * time.Second
+
 // change makes an event of each pool and listener whose state changed since
 // the last picture that was sent.
 func (f *Fleet) change(now instant.Instant, out *Effects) {
@@ -336,10 +344,15 @@ func (f *Fleet) change(now instant.Instant, out *Effects) {
 		if ref.Kind != id.KindPool && ref.Kind != id.KindSite && ref.Kind != id.KindClients && ref.Kind != id.KindHost || st.said == st.state {
 			continue
 		}
-		first := st.said == "" || st.said == api.StateUnknown && st.state == api.StateOK
+		// That a fresh thing becomes green is no news, and neither is how.
+		fresh := st.said == "" && now.Sub(st.begun) < settleTime
+		if fresh && st.state != api.StateOK {
+			continue
+		}
+		first := st.said == ""
 		st.said = st.state
-		if first {
-			continue // that a fresh fleet becomes green is no news
+		if first && st.state == api.StateOK {
+			continue
 		}
 		lane := api.LanePool
 		if ref.Kind != id.KindPool {

@@ -72,6 +72,7 @@ type why struct {
 	seq   api.Seq
 	after int
 	by    string
+	quiet bool // what follows is no news
 }
 
 // note adds a note and returns its place, from 1.
@@ -87,6 +88,11 @@ func (h *Host) probe(now instant.Instant, ev probe.Event, because why, out *Effe
 	h.prober.Step(now, ev, &h.probed)
 	out.Launches = append(out.Launches, h.probed.Launches...)
 	for _, c := range h.probed.Changes {
+		if c.Health.Forced == "" && c.Before.Forced == "" && c.Before.Effective != api.Down && c.Health.Effective != api.Down {
+			// That a fresh target is well is no news, and neither is what follows.
+			h.balance(now, balance.SetHealth{Backend: c.Subject, Health: c.Health, Reason: c.Reason}, why{quiet: true}, out)
+			continue
+		}
 		state := stateOf(c.Health.Effective)
 		n := h.note(now, out, because, api.Event{
 			Subject: id.To(id.KindBackend, c.Subject), Lane: api.LaneHealth, State: state,
@@ -130,8 +136,8 @@ func (h *Host) balance(now instant.Instant, ev balance.Event, because why, out *
 	}
 	out.Cut = append(out.Cut, e.Cut...)
 	for _, c := range e.Changes {
-		if c.Before == "" && c.Phase == api.PhaseOut {
-			continue // nothing is known of it yet; that is no news
+		if because.quiet || c.Before == "" {
+			continue // a fresh backend's first phases are no news
 		}
 		h.note(now, out, because, api.Event{
 			Subject: id.To(id.KindBackend, c.Backend), Lane: api.LanePool, State: PhaseState(c.Phase),

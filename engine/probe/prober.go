@@ -81,6 +81,7 @@ type Launch struct {
 type Change struct {
 	Subject string
 	Health  api.Health
+	Before  api.Health
 	Reason  string // "connection refused, 2 in a row"
 }
 

@@ -207,8 +207,8 @@ func (p *Prober) settle(now instant.Instant, s *subject, out *Effects) {
 	if health.Effective != s.health.Effective {
 		s.since = now
 	}
+	out.Changes = append(out.Changes, Change{Subject: s.name, Health: health, Before: s.health, Reason: s.reason()})
 	s.health = health
-	out.Changes = append(out.Changes, Change{Subject: s.name, Health: health, Reason: s.reason()})
 }
 
 func (s *subject) reason() string {

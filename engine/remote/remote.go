@@ -1,0 +1,173 @@
+// Package remote is api.Client over a socket, and its server.
+//
+// It is HTTP/1.1 with JSON: GET /v1/status, GET /v1/events, POST /v1/do, and GET
+// /v1/watch, which sends one JSON object a line for as long as both ends live. An
+// empty line is a heartbeat. The socket's mode decides who may connect.
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+)
+
+// Version of the protocol. A client and a server of different versions refuse
+// each other by name.
+const (
+	Version       = "1"
+	versionHeader = "Holdfast-Api"
+)
+
+// Times and bounds of a connection.
+const (
+	heartbeat  = 2 * time.Second
+	silence    = 3 * heartbeat // after which the other end counts as gone
+	requestMax = 4 << 20
+	answerMax  = 64 << 20
+)
+
+// Client is api.Client over a Unix socket.
+type Client struct {
+	http *http.Client
+	path string
+}
+
+// Dial returns a client of the fleet behind a Unix socket. It connects with the
+// first call.
+func Dial(path string) (*Client, error) {
+	if path == "" {
+		return nil, errors.New("remote: no socket is named")
+	}
+	var d net.Dialer
+	return &Client{path: path, http: &http.Client{Transport: &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+		MaxIdleConns:      4,
+		IdleConnTimeout:   time.Minute,
+		DisableKeepAlives: false,
+	}}}, nil
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://holdfast"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("remote: %w", err)
+	}
+	req.Header.Set(versionHeader, Version)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%w: %s: %w", api.ErrUnreachable, c.path, errors.Unwrap(err))
+	}
+	if v := resp.Header.Get(versionHeader); v != Version {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("%w: this is %s, the fleet speaks %q", api.ErrVersion, Version, v)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	_ = resp.Body.Close()
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		return nil, fmt.Errorf("%w: %s", api.ErrUnreachable, text)
+	}
+	return nil, fmt.Errorf("remote: %s: %s", resp.Status, text)
+}
+
+func get[T any](ctx context.Context, c *Client, path string) (T, error) {
+	var v T
+	resp, err := c.call(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return v, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := json.NewDecoder(io.LimitReader(resp.Body, answerMax)).Decode(&v); err != nil {
+		return v, fmt.Errorf("%w: %w", api.ErrUnreachable, err)
+	}
+	return v, nil
+}
+
+// Status implements api.Client.
+func (c *Client) Status(ctx context.Context) (*api.Status, error) {
+	return get[*api.Status](ctx, c, "/v1/status")
+}
+
+// Events implements api.Client.
+func (c *Client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
+	q := url.Values{"from": {strconv.FormatUint(uint64(from), 10)}, "max": {strconv.Itoa(most)}}
+	return get[[]api.Event](ctx, c, "/v1/events?"+q.Encode())
+}
+
+// Do implements api.Client.
+func (c *Client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
+	b, err := json.Marshal(req)
+	if err != nil {
+		return api.Receipt{}, err
+	}
+	resp, err := c.call(ctx, http.MethodPost, "/v1/do", newReader(b))
+	if err != nil {
+		return api.Receipt{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var r api.Receipt
+	if err := json.NewDecoder(io.LimitReader(resp.Body, answerMax)).Decode(&r); err != nil {
+		return api.Receipt{}, fmt.Errorf("%w: %w", api.ErrUnreachable, err)
+	}
+	return r, nil
+}
+
+// Watch implements api.Client.
+func (c *Client) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	resp, err := c.call(ctx, http.MethodGet, "/v1/watch?from="+strconv.FormatUint(uint64(from), 10), nil)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	out := make(chan api.Update)
+	go func() {
+		defer close(out)
+		defer cancel()
+		defer func() { _ = resp.Body.Close() }()
+		// A server that says nothing for long is gone, whatever its socket says.
+		dead := time.AfterFunc(silence, cancel)
+		defer dead.Stop()
+		lines := newLines(resp.Body, answerMax)
+		for {
+			line, err := lines.next()
+			if err != nil {
+				return
+			}
+			dead.Reset(silence)
+			if len(line) == 0 {
+				continue
+			}
+			var u api.Update
+			if json.Unmarshal(line, &u) != nil || u.Status == nil {
+				return
+			}
+			select {
+			case out <- u:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -1,0 +1,159 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+)
+
+// Listen binds a Unix socket that only its owner may connect to. A file of that
+// name must be gone.
+func Listen(path string) (net.Listener, error) {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("remote: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("remote: %w", err)
+	}
+	return l, nil
+}
+
+// Serve answers on l for client until ctx ends.
+func Serve(ctx context.Context, l net.Listener, client api.Client, log *slog.Logger, extra map[string]http.Handler) error {
+	s := &server{client: client}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("GET /v1/watch", s.watch)
+	mux.HandleFunc("POST /v1/do", s.do)
+	for path, h := range extra {
+		mux.Handle(path, h)
+	}
+	hs := &http.Server{
+		Handler: checked(mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { _ = hs.Close() })
+	defer stop()
+	if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("remote: %w", err)
+	}
+	return nil
+}
+
+// checked refuses other versions, both ways by name.
+func checked(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(versionHeader, Version)
+		if v := r.Header.Get(versionHeader); v != "" && v != Version {
+			http.Error(w, fmt.Sprintf("this fleet speaks version %s of the API, not %q", Version, v), http.StatusBadRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type server struct{ client api.Client }
+
+func answer(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		code := http.StatusInternalServerError
+		if errors.Is(err, api.ErrUnreachable) || errors.Is(err, context.Canceled) {
+			code = http.StatusServiceUnavailable
+		}
+		http.Error(w, err.Error(), code)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func (s *server) status(w http.ResponseWriter, r *http.Request) {
+	st, err := s.client.Status(r.Context())
+	answer(w, st, err)
+}
+
+func number(r *http.Request, name string, def uint64) (uint64, error) {
+	v := r.URL.Query().Get(name)
+	if v == "" {
+		return def, nil
+	}
+	n, err := strconv.ParseUint(v, 10, 63)
+	if err != nil {
+		return 0, fmt.Errorf("%s is no number: %.40q", name, v)
+	}
+	return n, nil
+}
+
+func (s *server) events(w http.ResponseWriter, r *http.Request) {
+	from, err1 := number(r, "from", 0)
+	most, err2 := number(r, "max", api.EventRing)
+	if err := errors.Join(err1, err2); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	all, err := s.client.Events(r.Context(), api.Seq(from), int(min(most, api.EventRing)))
+	answer(w, all, err)
+}
+
+func (s *server) do(w http.ResponseWriter, r *http.Request) {
+	var req api.Request
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, requestMax))
+	if err := d.Decode(&req); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	receipt, err := s.client.Do(r.Context(), req)
+	answer(w, receipt, err)
+}
+
+// watch sends updates. The channel behind it keeps the newest picture only, so a
+// slow reader costs nobody anything.
+func (s *server) watch(w http.ResponseWriter, r *http.Request) {
+	from, err := number(r, "from", 0)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	updates, err := s.client.Watch(r.Context(), api.Seq(from))
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	rc := http.NewResponseController(w)
+	e := json.NewEncoder(w)
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		// A reader that takes nothing for a minute is not a reader.
+		_ = rc.SetWriteDeadline(time.Now().Add(time.Minute))
+		select {
+		case u, ok := <-updates:
+			if !ok {
+				return
+			}
+			if err := e.Encode(u); err != nil {
+				return
+			}
+		case <-beat.C:
+			if _, err := w.Write([]byte{'\n'}); err != nil {
+				return
+			}
+		}
+		if err := rc.Flush(); err != nil {
+			return
+		}
+	}
+}

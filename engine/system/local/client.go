@@ -1,0 +1,82 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+)
+
+// client is api.Client in the fleet's own process.
+type client struct {
+	fleet *Fleet
+	next  atomic.Uint64
+}
+
+// Status implements api.Client.
+func (c *client) Status(ctx context.Context) (*api.Status, error) { return c.fleet.bus.picture(ctx) }
+
+// Watch implements api.Client.
+func (c *client) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, error) {
+	return c.fleet.bus.watch(ctx, from)
+}
+
+// Events implements api.Client.
+func (c *client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
+	if _, err := c.fleet.bus.picture(ctx); err != nil {
+		return nil, err
+	}
+	c.fleet.bus.mu.Lock()
+	defer c.fleet.bus.mu.Unlock()
+	events, _ := c.fleet.bus.since(from, max(most, 0))
+	if events == nil {
+		events = []api.Event{}
+	}
+	return events, nil
+}
+
+// Do implements api.Client.
+func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
+	if req.Command == nil {
+		return api.Receipt{}, fmt.Errorf("local: a request without a command")
+	}
+	ask := fleet.Ask{ID: fmt.Sprintf("r%d", c.next.Add(1)), Request: req}
+	if a, ok := req.Command.(api.Apply); ok {
+		// Parsing takes its time; it is done here, by the asker, and not in the
+		// loop that everybody shares.
+		s, err := spec.Parse(a.Name, []byte(a.Text))
+		if err != nil {
+			ask.Refusal = []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: err.Error()}}
+		}
+		ask.Spec = s
+	}
+	answer := make(chan api.Receipt, 1)
+	f := c.fleet
+	f.mu.Lock()
+	f.answers[ask.ID] = answer
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		delete(f.answers, ask.ID)
+		f.mu.Unlock()
+	}()
+	if !f.loop.Tell(ctx, ask) {
+		if ctx.Err() != nil {
+			return api.Receipt{}, ctx.Err()
+		}
+		return api.Receipt{}, api.ErrUnreachable
+	}
+	select {
+	case r := <-answer:
+		return r, nil
+	case <-f.loop.Done():
+		return api.Receipt{}, api.ErrUnreachable
+	case <-ctx.Done():
+		return api.Receipt{}, ctx.Err()
+	}
+}
+
+var _ api.Client = (*client)(nil)

@@ -1,0 +1,161 @@
+// Package local runs a whole fleet in one process: a loop for each host with its
+// probing and its data path, one for the fleet, and the backends as processes of
+// their own.
+//
+// It composes; what it composes decides and does the work.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/remote"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/keeper"
+	"github.com/holdfast-edge/holdfast/engine/system/loop"
+	"github.com/holdfast-edge/holdfast/engine/system/statedir"
+)
+
+// Options of Start.
+type Options struct {
+	Spec *spec.Fleet
+	// SpecDir is where relative files of the spec are.
+	SpecDir string
+	State   *statedir.Dir
+	Log     *slog.Logger
+	// Service is the program that runs as a backend and its first arguments;
+	// empty: this program's own.
+	Service []string
+}
+
+// Fleet is a running local fleet.
+type Fleet struct {
+	options Options
+	clock   *loop.Clock
+	loop    *loop.Loop[fleet.Event, fleet.Effects]
+	keeper  *keeper.Keeper
+	bus     *bus
+	client  *client
+	users   *users
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	all    sync.WaitGroup
+
+	mu      sync.Mutex
+	hosts   map[string]*hostLoop
+	answers map[string]chan api.Receipt
+}
+
+var errClosed = errors.New("local: the fleet was closed")
+
+// Start starts a fleet. It returns at once: the picture says how far things
+// are.
+func Start(o Options) (*Fleet, error) {
+	if len(o.Service) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("local: this program cannot find itself: %w", err)
+		}
+		o.Service = []string{self, "service"}
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	f := &Fleet{
+		options: o, clock: loop.NewClock(), bus: newBus(), ctx: ctx, cancel: cancel,
+		hosts: map[string]*hostLoop{}, answers: map[string]chan api.Receipt{},
+	}
+	f.client = &client{fleet: f}
+	f.loop = loop.New(loop.Options[fleet.Event, fleet.Effects]{
+		Name: "fleet", Clock: f.clock, Log: o.Log,
+		Machine: fleet.New(fleet.Options{Origin: f.clock.Origin(), World: api.WorldLocal}),
+		Wake:    fleet.Wake{}, Reset: (*fleet.Effects).Reset, Carry: f.carry,
+	})
+	f.keeper = keeper.New(keeper.Options{
+		Log: o.Log, Now: f.clock.Now, Command: o.Service,
+		Changed: func(p fleet.Process) { f.later(p) },
+		Done:    func(d fleet.FaultDone) { f.later(d) },
+		Started: o.State.Started, Ended: o.State.Ended,
+	})
+	f.users = newUsers(f)
+	l, err := remote.Listen(statedir.Socket(o.State.Path))
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	f.run(func() {
+		if err := remote.Serve(ctx, l, f.client, o.Log, nil); err != nil && ctx.Err() == nil {
+			o.Log.Error("the socket is lost; other shells cannot find this fleet", "error", err.Error())
+		}
+	})
+	f.run(func() {
+		if err := f.loop.Run(ctx); !errors.Is(err, errClosed) {
+			o.Log.Error("the fleet's loop ended", "error", err.Error())
+			cancel(err) // without it nobody would see or mend anything
+		}
+	})
+	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec})
+	return f, nil
+}
+
+// run runs a goroutine that Close waits for.
+func (f *Fleet) run(do func()) {
+	f.all.Add(1)
+	go func() {
+		defer f.all.Done()
+		do()
+	}()
+}
+
+// later tells the fleet's loop without making the teller wait: it may hold a
+// lock that the loop wants.
+func (f *Fleet) later(ev fleet.Event) {
+	if f.loop.Offer(ev) {
+		return
+	}
+	go f.loop.Tell(f.ctx, ev)
+}
+
+// Client returns the fleet's client.
+func (f *Fleet) Client() api.Client { return f.client }
+
+// Done is closed when the fleet has ended by itself.
+func (f *Fleet) Done() <-chan struct{} { return f.ctx.Done() }
+
+// Err is why the fleet ended by itself.
+func (f *Fleet) Err() error {
+	if err := context.Cause(f.ctx); !errors.Is(err, errClosed) {
+		return err
+	}
+	return nil
+}
+
+// closeWait is how long processes may take to end after SIGKILL.
+const closeWait = 5 * time.Second
+
+// Close ends the fleet: when it returns, no process, no socket and no goroutine
+// is left.
+func (f *Fleet) Close() error {
+	f.cancel(errClosed)
+	f.bus.close()
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	err := f.keeper.Close(ctx)
+	f.users.close()
+	f.all.Wait()
+	return errors.Join(err, f.options.State.Close())
+}
+
+// seedOf gives each host's probes a jitter of their own.
+func seedOf(name string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	return h.Sum64() ^ uint64(time.Now().UnixNano())
+}
