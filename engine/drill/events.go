@@ -52,11 +52,15 @@ func (Wake) event()      {}
 
 // Sample is one request of the probes.
 type Sample struct {
-	At     instant.Instant // sent
-	Took   time.Duration
-	OK     bool
-	Late   bool   // sent more than one interval after its time
+	At   instant.Instant // sent
+	Took time.Duration
+	OK   bool
+	Late bool // sent more than one interval after its time
+	// Unsent means that the probing host itself had no room for it: it says
+	// nothing of the listener, only that less was measured than should have been.
+	Unsent bool
 	Reason string // of a failure
+	Server string // the backend that answered, as far as it says so
 }
 
 // Inject asks for the drill's fault.

@@ -60,8 +60,11 @@ func (m *measure) add(all []Sample) {
 			continue // it was over before the fault: its result says nothing of it
 		}
 		m.sent++
-		if s.Late {
+		if s.Late || s.Unsent {
 			m.late++
+		}
+		if s.Unsent {
+			continue
 		}
 		m.newest(s)
 		if m.since == instant.Never {

@@ -30,7 +30,7 @@ const bytesMax = 1 << 30
 //	/echo        the request's body
 //	/ws          a WebSocket echo
 func (s *server) http(ctx context.Context, address string) error {
-	l, err := listen(ctx, address)
+	l, err := s.listen(ctx, address)
 	if err != nil {
 		return err
 	}

@@ -27,11 +27,14 @@ type Options struct {
 	Kind    spec.ServiceKind
 	Address string    // address:port
 	Control io.Reader // nil: none
+	// Ready is called with the address once it serves; nil: nobody asks.
+	Ready func(net.Addr)
 }
 
 // server is what the kinds share.
 type server struct {
 	name  string
+	ready func(net.Addr)
 	delay atomic.Int64 // nanoseconds each answer is late
 	count atomic.Uint64
 }
@@ -54,7 +57,10 @@ func (s *server) wait(ctx context.Context) {
 func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &server{name: o.Name}
+	s := &server{name: o.Name, ready: o.Ready}
+	if s.ready == nil {
+		s.ready = func(net.Addr) {}
+	}
 	if o.Control != nil {
 		go func() {
 			s.control(o.Control)
@@ -92,19 +98,20 @@ func (s *server) control(r io.Reader) {
 	}
 }
 
-func listen(ctx context.Context, address string) (net.Listener, error) {
+func (s *server) listen(ctx context.Context, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
 	context.AfterFunc(ctx, func() { _ = l.Close() })
+	s.ready(l.Addr())
 	return l, nil
 }
 
 // tcp greets with its name and echoes what comes.
 func (s *server) tcp(ctx context.Context, address string) error {
-	l, err := listen(ctx, address)
+	l, err := s.listen(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -134,6 +141,7 @@ func (s *server) udp(ctx context.Context, address string) error {
 		return fmt.Errorf("service: %w", err)
 	}
 	context.AfterFunc(ctx, func() { _ = pc.Close() })
+	s.ready(pc.LocalAddr())
 	buf := make([]byte, 64<<10)
 	for {
 		n, from, err := pc.ReadFrom(buf)

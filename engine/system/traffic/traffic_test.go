@@ -1,0 +1,308 @@
+package traffic_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/drill"
+	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/loop"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/proxyproto"
+	"github.com/holdfast-edge/holdfast/engine/system/service"
+	"github.com/holdfast-edge/holdfast/engine/system/traffic"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 10 * time.Second
+
+// serve runs a service of a kind and returns its address.
+func serve(t testing.TB, name string, kind spec.ServiceKind, control io.Reader) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, ended := make(chan net.Addr, 1), make(chan error, 1)
+	go func() {
+		ended <- service.Run(ctx, service.Options{Name: name, Kind: kind, Address: "127.0.0.1:0", Control: control, Ready: func(a net.Addr) { ready <- a }})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case a := <-ready:
+		return a.String()
+	case err := <-ended:
+		ended <- nil
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// listen accepts connections and hands each to f on a goroutine of its own.
+func listen(t testing.TB, f func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open = append(open, c)
+			mu.Unlock()
+			all.Go(func() { f(c) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		mu.Lock()
+		for _, c := range open {
+			_ = c.Close()
+		}
+		mu.Unlock()
+		all.Wait()
+	})
+	return l.Addr().String()
+}
+
+// clients runs clients for n seconds and returns what they saw of each.
+func clients(t *testing.T, u traffic.Use, rate float64, n int) []fleet.ClientsRead {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var all []fleet.ClientsRead
+	err := traffic.RunClients(ctx, traffic.ClientsOptions{Name: "users", Use: u, Rate: rate, Read: func(r fleet.ClientsRead) {
+		if all = append(all, r); len(all) == n {
+			cancel()
+		}
+	}})
+	if err != nil || len(all) < n {
+		t.Fatalf("%d seconds were read, want %d; %v", len(all), n, err)
+	}
+	return all
+}
+
+// probes runs probes until there are n samples.
+func probes(t *testing.T, u traffic.Use, every time.Duration, n int) []drill.Sample {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var all []drill.Sample
+	err := traffic.RunProbes(ctx, traffic.ProbesOptions{Use: u, Every: every, Clock: loop.NewClock(), Deliver: func(s []drill.Sample) {
+		if all = append(all, s...); len(all) >= n {
+			cancel()
+		}
+	}})
+	if err != nil || len(all) < n {
+		t.Fatalf("%d samples, want %d; %v", len(all), n, err)
+	}
+	return all
+}
+
+func TestClientsUseEveryKindOfService(t *testing.T) {
+	for _, row := range []struct {
+		protocol spec.Protocol
+		service  spec.ServiceKind
+	}{{spec.HTTP, spec.ServiceHTTP}, {spec.TCP, spec.ServiceHTTP}, {spec.TCP, spec.ServiceTCP}, {spec.UDP, spec.ServiceUDP}} {
+		t.Run(string(row.protocol+"-"+spec.Protocol(row.service)), func(t *testing.T) {
+			t.Parallel()
+			a, b := serve(t, "a", row.service, nil), serve(t, "b", row.service, nil)
+			read := clients(t, traffic.Use{Protocol: row.protocol, Service: row.service, Addresses: []string{a, b}}, 200, 2)
+			r := read[1].Reading
+			if r.Name != "users" || read[1].Name != "users" || r.Totals.Errors != 0 || read[1].LastError != "" {
+				t.Fatalf("read %+v, last error %q", r.Totals, read[1].LastError)
+			}
+			if r.Totals.Requests < 300 || r.Totals.Requests > 420 {
+				t.Errorf("%d requests in 2 s at 200 a second", r.Totals.Requests)
+			}
+			if n := r.Latency.Count; n < 150 || n > 250 {
+				t.Errorf("%d latencies in the second second", n)
+			}
+			if r.Totals.Flows < r.Totals.Requests/15 || r.Totals.Flows > r.Totals.Requests/5 {
+				t.Errorf("%d flows for %d requests, want a tenth and a few", r.Totals.Flows, r.Totals.Requests)
+			}
+			if r.Totals.InBytes == 0 || r.Totals.OutBytes == 0 || r.Active == 0 {
+				t.Errorf("read %+v with %d open", r.Totals, r.Active)
+			}
+		})
+	}
+}
+
+func TestClientsSayWhatFailed(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	read := clients(t, traffic.Use{Protocol: spec.HTTP, Addresses: []string{nobody}}, 50, 1)
+	if r := read[0]; r.Reading.Totals.Errors == 0 || r.Reading.Totals.Errors != r.Reading.Totals.Requests || r.LastError != nobody+": connection refused" || r.Reading.Latency.Count != 0 {
+		t.Errorf("read %+v, last error %q", r.Reading.Totals, r.LastError)
+	}
+}
+
+// TestClientsHideAStaleConnection: a server may close a kept connection at any
+// time, and a client asks again on a new one. A new connection that fails is a
+// failure.
+func TestClientsHideAStaleConnection(t *testing.T) {
+	t.Parallel()
+	address := listen(t, func(c net.Conn) {
+		r := bufio.NewReader(c)
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			if line == "\r\n" {
+				// It promises to keep the connection, and does not.
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				_ = c.Close()
+			}
+		}
+	})
+	read := clients(t, traffic.Use{Protocol: spec.HTTP, Addresses: []string{address}}, 100, 1)
+	if r := read[0]; r.Reading.Totals.Errors != 0 || r.Reading.Totals.Retries < r.Reading.Totals.Requests/2 {
+		t.Errorf("read %+v, last error %q", r.Reading.Totals, r.LastError)
+	}
+}
+
+func TestStatusFrom500IsAFailure(t *testing.T) {
+	t.Parallel()
+	a := serve(t, "a", spec.ServiceHTTP, nil)
+	for path, want := range map[string]bool{"/status?code=503": false, "/status?code=404": true, "/": true} {
+		for _, s := range probes(t, traffic.Use{Protocol: spec.HTTP, Addresses: []string{a}, Path: path}, 5*time.Millisecond, 5) {
+			if s.OK != want || s.Server != "a" {
+				t.Fatalf("%s: %+v", path, s)
+			}
+			if !want && s.Reason != a+": status 503" {
+				t.Fatalf("the reason is %q", s.Reason)
+			}
+		}
+	}
+}
+
+func TestProbesNameTheServer(t *testing.T) {
+	for _, row := range []struct {
+		protocol spec.Protocol
+		service  spec.ServiceKind
+	}{{spec.HTTP, spec.ServiceHTTP}, {spec.TCP, spec.ServiceTCP}, {spec.UDP, spec.ServiceUDP}} {
+		t.Run(string(row.protocol), func(t *testing.T) {
+			t.Parallel()
+			a, b := serve(t, "a", row.service, nil), serve(t, "b", row.service, nil)
+			by := map[string]int{}
+			var last drill.Sample
+			for _, s := range probes(t, traffic.Use{Protocol: row.protocol, Service: row.service, Addresses: []string{a, b}}, time.Millisecond, 200) {
+				if !s.OK || s.Took <= 0 {
+					t.Fatalf("sample %+v", s)
+				}
+				by[s.Server]++
+				last = s
+			}
+			if by["a"] < 80 || by["b"] < 80 || len(by) != 2 {
+				t.Errorf("answers came from %v; the newest is %+v", by, last)
+			}
+		})
+	}
+}
+
+// TestProbesKeepTheirPace: requests go out on time while all earlier ones hang,
+// and each is told with its time-out.
+func TestProbesKeepTheirPace(t *testing.T) {
+	t.Parallel()
+	hangs := listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	all := probes(t, traffic.Use{Protocol: spec.HTTP, Addresses: []string{hangs}, Timeout: 300 * time.Millisecond}, 2*time.Millisecond, 300)
+	first, last := all[0].At, all[0].At
+	for _, s := range all {
+		if s.OK || !strings.HasSuffix(s.Reason, "no answer within 300ms") {
+			t.Fatalf("sample %+v", s)
+		}
+		if s.Unsent {
+			t.Fatal("a probe found no place although its time-out's worth of them must")
+		}
+		first, last = min(first, s.At), max(last, s.At)
+	}
+	if took := last.Sub(first); took > time.Duration(len(all))*2*time.Millisecond+300*time.Millisecond {
+		t.Errorf("%d probes every 2 ms took %v to send", len(all), took)
+	}
+}
+
+func TestProbesOfAnUnknownService(t *testing.T) {
+	t.Parallel()
+	stays := listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	closes := listen(t, func(c net.Conn) { _ = c.Close() })
+	for address, want := range map[string]bool{stays: true, closes: false} {
+		for _, s := range probes(t, traffic.Use{Protocol: spec.TCP, Addresses: []string{address}}, 5*time.Millisecond, 5) {
+			if s.OK != want {
+				t.Fatalf("closes %v: %+v", !want, s)
+			}
+		}
+	}
+}
+
+func TestProxyHeaderComesFirst(t *testing.T) {
+	t.Parallel()
+	for _, version := range []spec.ProxyProtocol{spec.ProxyV1, spec.ProxyV2, spec.ProxyAny} {
+		address := listen(t, func(c net.Conn) {
+			r := bufio.NewReader(c)
+			h, err := proxyproto.Read(r, version == spec.ProxyV1, version != spec.ProxyV1)
+			if err == nil && h.Source.String() == c.RemoteAddr().String() {
+				_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+			}
+			_, _ = io.Copy(io.Discard, r)
+		})
+		for _, s := range probes(t, traffic.Use{Protocol: spec.HTTP, Addresses: []string{address}, Proxy: version}, 5*time.Millisecond, 3) {
+			if !s.OK {
+				t.Fatalf("%s: %+v", version, s)
+			}
+		}
+	}
+}
+
+func TestEndlessAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	address := listen(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+		for {
+			if _, err := io.WriteString(c, "X: "+strings.Repeat("y", 1000)); err != nil {
+				return
+			}
+		}
+	})
+	s := probes(t, traffic.Use{Protocol: spec.HTTP, Addresses: []string{address}, Timeout: 5 * time.Second}, 50*time.Millisecond, 1)[0]
+	if s.OK || !strings.Contains(s.Reason, "longer than 64 KiB") {
+		t.Errorf("sample %+v", s)
+	}
+}
+
+func TestRefusesNonsense(t *testing.T) {
+	for _, o := range []traffic.ClientsOptions{
+		{Use: traffic.Use{}, Rate: 1},
+		{Use: traffic.Use{Addresses: []string{"x"}}, Rate: 0},
+		{Use: traffic.Use{Addresses: []string{"x"}}, Rate: -1},
+	} {
+		if err := traffic.RunClients(t.Context(), o); err == nil {
+			t.Errorf("%+v was accepted", o)
+		}
+	}
+	if err := traffic.RunProbes(t.Context(), traffic.ProbesOptions{Use: traffic.Use{Addresses: []string{"x"}}}); err == nil {
+		t.Error("probes every 0s were accepted")
+	}
+}
