@@ -1,9 +1,10 @@
-// Command holdfast is high availability for edge sites: an agent, a console, a
-// drill runner, or a whole fleet on one machine, by its subcommand.
+// Command holdfast is high availability for edge sites: a whole fleet on one
+// machine, its console, its wallboard and its command line, by its subcommand.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,65 +12,77 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/local"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 	"github.com/holdfast-edge/holdfast/profiles"
+	"github.com/holdfast-edge/holdfast/tui/plain"
 )
 
-var version = "unknown"
+var version = "unknown" // set by the linker
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if len(os.Args) > 1 && os.Args[1] == "service" {
-		var o service.Options
-		for i := 2; i+1 < len(os.Args); i += 2 {
-			switch os.Args[i] {
-			case "--name":
-				o.Name = os.Args[i+1]
-			case "--kind":
-				o.Kind = spec.ServiceKind(os.Args[i+1])
-			case "--address":
-				o.Address = os.Args[i+1]
-			}
-		}
-		o.Control = os.Stdin
-		if err := service.Run(ctx, o); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	root := plain.Root(plain.Worlds{
+		Version: version, Up: up, Dial: dial, Console: console, Wallboard: wallboard, Service: backend,
+		Validate: func(name string, text []byte) error { _, err := spec.Parse(name, text); return err },
+		Schema:   spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
+	})
+	err := root.ExecuteContext(ctx)
+	stop()
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(os.Stderr, "holdfast:", err)
 	}
-	if err := up(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	os.Exit(plain.Code(err))
 }
 
-func up(ctx context.Context, args []string) error {
-	dir, _ := statedir.Default()
-	name := profiles.Default
-	for i := 0; i < len(args); i++ {
-		switch args[i] {
-		case "--state":
-			dir = args[i+1]
-			i++
-		case "up", "--headless":
-		default:
-			name = args[i]
-		}
+// stateDir is the directory that a flag, the environment or the default names.
+func stateDir(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
 	}
-	text, err := profiles.Read(name)
-	specDir := "."
+	return statedir.Default()
+}
+
+func dial(flag string) (api.Client, error) {
+	dir, err := stateDir(flag)
 	if err != nil {
-		if text, err = os.ReadFile(name); err != nil {
-			return err
-		}
-		specDir = filepath.Dir(name)
+		return nil, err
 	}
-	f, err := spec.Parse(name, text)
+	path := statedir.Socket(dir)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: no fleet runs from %s; start one with «holdfast up», or name its directory with --state", api.ErrUnreachable, dir)
+	}
+	return remote.Dial(path)
+}
+
+// readSpec reads a profile by its name, or a file.
+func readSpec(name string) (text []byte, dir string, err error) {
+	if text, err := profiles.Read(name); err == nil {
+		return text, ".", nil
+	}
+	text, err = os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, "", fmt.Errorf("%q is neither a profile nor a file; holdfast profiles lists the profiles", name)
+	}
+	return text, filepath.Dir(name), err
+}
+
+// up runs a local fleet until ctx ends, the person leaves the console, or the
+// fleet ends by itself.
+func up(ctx context.Context, o plain.UpOptions) (err error) {
+	text, specDir, err := readSpec(o.Spec)
+	if err != nil {
+		return err
+	}
+	f, err := spec.Parse(o.Spec, text)
+	if err != nil {
+		return err
+	}
+	dir, err := stateDir(o.State)
 	if err != nil {
 		return err
 	}
@@ -79,15 +92,34 @@ func up(ctx context.Context, args []string) error {
 	}
 	logFile, err := state.Log()
 	if err != nil {
-		return err
+		return errors.Join(err, state.Close())
 	}
-	running, err := local.Start(local.Options{Spec: f, SpecDir: specDir, State: state, Log: slog.New(slog.NewJSONHandler(logFile, nil))})
+	defer func() { err = errors.Join(err, logFile.Close()) }()
+	log := slog.New(slog.NewJSONHandler(logFile, nil))
+	running, err := local.Start(local.Options{Spec: f, SpecText: string(text), SpecDir: specDir, State: state, Log: log})
 	if err != nil {
-		return err
+		return errors.Join(err, state.Close())
 	}
+	defer func() { err = errors.Join(err, running.Close()) }()
+	if !o.Headless {
+		return console(ctx, running.Client(), false)
+	}
+	fmt.Printf("fleet %s runs; state in %s. Ctrl-C ends it\n", f.Name, state.Path)
 	select {
 	case <-ctx.Done():
 	case <-running.Done():
 	}
-	return running.Close()
+	return running.Err()
+}
+
+func backend(ctx context.Context, name, kind, address string) error {
+	return service.Run(ctx, service.Options{Name: name, Kind: spec.ServiceKind(kind), Address: address, Control: os.Stdin})
+}
+
+func console(context.Context, api.Client, bool) error {
+	return errors.New("the console is not in this build")
+}
+
+func wallboard(context.Context, func() (api.Client, error)) error {
+	return errors.New("the wallboard is not in this build")
 }

@@ -33,6 +33,7 @@ type Status struct {
 	Seq        Seq       `json:"seq"` // the newest event it contains
 	Rev        uint64    `json:"rev"` // revision of the spec
 	State      State     `json:"state"`
+	Spec       string    `json:"spec,omitempty"` // the text in force
 
 	Sites     []Site     `json:"sites"`
 	Hosts     []Host     `json:"hosts"`

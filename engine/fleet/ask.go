@@ -72,7 +72,7 @@ func (f *Fleet) obey(now instant.Instant, ev Ask, cause api.Seq, out *Effects) {
 	case api.AbortDrill:
 		f.tellDrill(now, drill.Abort{By: by}, out)
 	case api.Apply:
-		f.setSpec(now, ev.Spec, out)
+		f.setSpec(now, ev.Spec, c.Text, out)
 		f.emit(api.Event{
 			At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
 			Text: fmt.Sprintf("revision %d is in force", f.rev), Cause: cause, By: by, Receipt: ev.ID,

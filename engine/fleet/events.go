@@ -18,7 +18,10 @@ type Event interface{ event() }
 
 type (
 	// SetSpec is the spec at start. Later ones come by Ask with api.Apply.
-	SetSpec struct{ Fleet *spec.Fleet }
+	SetSpec struct {
+		Fleet *spec.Fleet
+		Text  string // that it was parsed from
+	}
 	// Report is a host's status, once a second and after every change.
 	Report struct{ Status host.Status }
 	// Noted are a host's notes, in order.

@@ -36,6 +36,7 @@ type Fleet struct {
 	options Options
 	started instant.Instant
 	spec    *spec.Fleet
+	text    string
 	rev     uint64
 
 	hosts     map[string]*member
@@ -98,7 +99,7 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	switch ev := ev.(type) {
 	case SetSpec:
 		f.started, f.tick = now, now.Add(tickEvery)
-		f.setSpec(now, ev.Fleet, out)
+		f.setSpec(now, ev.Fleet, ev.Text, out)
 		f.emit(api.Event{
 			At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
 			Text: fmt.Sprintf("started: %d sites, %d hosts, %d listeners", len(f.spec.Sites), len(f.hosts), len(f.spec.Listeners)),
@@ -146,9 +147,9 @@ func (f *Fleet) Deadline() instant.Instant {
 func (f *Fleet) Status() *api.Status { return f.picture }
 
 // setSpec puts a spec into force.
-func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, out *Effects) {
+func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, out *Effects) {
 	before := f.spec
-	f.spec = s
+	f.spec, f.text = s, text
 	f.rev++
 	out.Spec = s
 	f.operator.reconcile(before, s)

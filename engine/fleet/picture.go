@@ -39,7 +39,7 @@ func (f *Fleet) redraw(now instant.Instant) {
 	f.dirty, f.drawn = false, now
 	s := &api.Status{
 		Version: api.StatusVersion, Fleet: f.spec.Name, Title: f.spec.Title, Production: f.spec.Production, World: f.options.World,
-		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.ring.last, Rev: f.rev,
+		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.ring.last, Rev: f.rev, Spec: f.text,
 		Faults: []api.Fault{}, Drills: []api.Drill{}, Problems: []api.Problem{}, Clients: []api.Clients{},
 	}
 	sights := f.sights(now)

@@ -26,7 +26,8 @@ import (
 
 // Options of Start.
 type Options struct {
-	Spec *spec.Fleet
+	Spec     *spec.Fleet
+	SpecText string // that Spec was parsed from
 	// SpecDir is where relative files of the spec are.
 	SpecDir string
 	State   *statedir.Dir
@@ -101,7 +102,7 @@ func Start(o Options) (*Fleet, error) {
 			cancel(err) // without it nobody would see or mend anything
 		}
 	})
-	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec})
+	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText})
 	return f, nil
 }
 

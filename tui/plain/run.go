@@ -1,0 +1,87 @@
+package plain
+
+import (
+	"context"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+func (s *shell) up(ctx context.Context, o UpOptions) error {
+	o.State = s.state
+	return s.worlds.Up(ctx, o)
+}
+
+func (s *shell) upCommand() *cobra.Command {
+	var o UpOptions
+	c := &cobra.Command{
+		Use:   "up [PROFILE|FILE]",
+		Short: "Run a whole local fleet, with the console",
+		Long: `Run every host of every site in this process, each on its own loopback address,
+with the backends as processes of their own. Ends with Ctrl-C or q and leaves
+nothing behind outside its state directory.`,
+		Args:      cobra.MaximumNArgs(1),
+		ValidArgs: s.worlds.Profiles,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Spec = s.worlds.Profiles[0]
+			if len(args) > 0 {
+				o.Spec = args[0]
+			}
+			return s.up(cmd.Context(), o)
+		},
+	}
+	c.Flags().BoolVar(&o.Headless, "headless", false, "without the console")
+	c.Flags().StringVar(&o.Metrics, "metrics", "", "serve /metrics, /live and /ready on this address, such as 127.0.0.1:9100")
+	return c
+}
+
+func (s *shell) consoleCommand() *cobra.Command {
+	var readOnly bool
+	c := &cobra.Command{
+		Use: "console", Short: "Open the console on the running fleet", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, _, err := s.status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return s.worlds.Console(cmd.Context(), c, readOnly)
+		},
+	}
+	c.Flags().BoolVar(&readOnly, "read-only", false, "look only")
+	return c
+}
+
+func (s *shell) wallboardCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "wallboard", Short: "Show the read-only wallboard; it reconnects by itself", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.worlds.Wallboard(cmd.Context(), func() (api.Client, error) { return s.client() })
+		},
+	}
+}
+
+// serviceCommand is how the local fleet starts a backend; nobody types it.
+func (s *shell) serviceCommand() *cobra.Command {
+	var name, kind, address string
+	c := &cobra.Command{
+		Use: "service", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.worlds.Service(cmd.Context(), name, kind, address)
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "backend's name")
+	c.Flags().StringVar(&kind, "kind", "http", "http, tcp or udp")
+	c.Flags().StringVar(&address, "address", "", "address:port")
+	return c
+}
+
+func manCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "man", Short: "Print the manual page (roff): holdfast man | man -l -", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root.DisableAutoGenTag = true
+			return doc.GenMan(root, &doc.GenManHeader{Title: "HOLDFAST", Section: "1", Source: "Holdfast " + root.Version}, cmd.OutOrStdout())
+		},
+	}
+}
