@@ -10,7 +10,6 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/engine/instant"
-	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
 // ask answers a command: refused with its reasons, or recorded and carried out.
@@ -180,7 +179,7 @@ func (f *Fleet) tellDrill(now instant.Instant, ev drill.Event, out *Effects) {
 	r.Step(now, ev, &e)
 	f.dirty = f.dirty || e.Changed
 	if e.StartProbes > 0 {
-		f.startProbes(r, e, out)
+		f.startProbes(now, r, e, out)
 	}
 	if e.Inject != nil {
 		f.runFault = f.inject(now, api.InjectFault{
@@ -207,25 +206,12 @@ func (f *Fleet) tellDrill(now instant.Instant, ev drill.Event, out *Effects) {
 	}
 }
 
-func (f *Fleet) startProbes(r *drill.Runner, e drill.Effects, out *Effects) {
-	c := f.spec.ClientsOf(r.Spec().Clients)
-	l := f.spec.Listener(c.Listener)
-	order := &ProbesOrder{Run: f.runs[r.Name()], Clients: *c, Protocol: l.Protocol, Every: e.StartProbes}
-	for _, h := range l.Hosts {
-		address := l.Address
-		if address == "" {
-			if own, _ := f.spec.Host(h); own != nil {
-				address = own.Address
-			}
-		}
-		if a := spec.AddrPort(address, l.Port); !slices.Contains(order.Addresses, a) {
-			order.Addresses = append(order.Addresses, a)
-		}
-	}
-	out.StartProbes = order
+func (f *Fleet) startProbes(now instant.Instant, r *drill.Runner, e drill.Effects, out *Effects) {
+	run := f.runs[r.Name()]
+	out.StartProbes = &ProbesOrder{Drill: r.Name(), Run: run, Clients: *f.spec.ClientsOf(r.Spec().Clients), Every: e.StartProbes}
 	f.emit(api.Event{
-		Subject: id.To(id.KindDrill, r.Name()), Lane: api.LaneDrill, State: api.StateOK, At: f.picture.At,
-		Text: fmt.Sprintf("run %d begins", f.runs[r.Name()]), Cause: f.runBy,
+		Subject: id.To(id.KindDrill, r.Name()), Lane: api.LaneDrill, State: api.StateOK, At: f.options.Origin.Wall(now),
+		Text: fmt.Sprintf("run %d begins", run), Cause: f.runBy,
 	}, out)
 }
 

@@ -58,7 +58,11 @@ type (
 		LastError string
 	}
 	// Sampled is what a drill's probes saw since the last one.
-	Sampled struct{ Samples []drill.Sample }
+	Sampled struct {
+		Drill   string // whose ProbesOrder it answers
+		Run     int
+		Samples []drill.Sample
+	}
 	// Wake says that the deadline has come.
 	Wake struct{}
 )
@@ -112,13 +116,13 @@ type FaultOrder struct {
 	DeadMan time.Duration
 }
 
-// ProbesOrder asks for independent probes of a listener.
+// ProbesOrder asks for independent probes of the listener that clients use, at
+// the addresses of all its hosts in turn.
 type ProbesOrder struct {
-	Run       int // of the drill, to tell its samples from an earlier one's
-	Clients   spec.Clients
-	Addresses []string // address:port, used in turn
-	Protocol  spec.Protocol
-	Every     time.Duration
+	Drill   string
+	Run     int // with Drill tells its samples from an earlier run's
+	Clients spec.Clients
+	Every   time.Duration
 }
 
 // Answer is the receipt of an Ask.

@@ -117,7 +117,9 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	case ClientsRead:
 		f.clientsRead(now, ev)
 	case Sampled:
-		f.tellDrill(now, drill.Sampled{Samples: ev.Samples}, out)
+		if r := f.running; r != nil && r.Name() == ev.Drill && f.runs[ev.Drill] == ev.Run {
+			f.tellDrill(now, drill.Sampled{Samples: ev.Samples}, out)
+		}
 	case Wake:
 	}
 	f.expireFaults(now, out)

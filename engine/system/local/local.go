@@ -149,7 +149,6 @@ func (f *Fleet) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
 	err := f.keeper.Close(ctx)
-	f.users.close()
 	f.all.Wait()
 	return errors.Join(err, f.options.State.Close())
 }

@@ -2,10 +2,13 @@ package local
 
 import (
 	"context"
+	"reflect"
 	"sync"
 
+	"github.com/holdfast-edge/holdfast/engine/drill"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/traffic"
 )
 
 // users are the built-in traffic and a drill's probes.
@@ -13,14 +16,82 @@ type users struct {
 	fleet *Fleet
 
 	mu      sync.Mutex
-	clients map[string]context.CancelFunc
-	probes  context.CancelFunc
-	all     sync.WaitGroup
+	spec    *spec.Fleet
+	clients map[string]group
+	probes  context.CancelFunc // nil: no drill measures
 }
 
-func newUsers(f *Fleet) *users { return &users{fleet: f, clients: map[string]context.CancelFunc{}} }
+// group is running clients and what they were started with.
+type group struct {
+	options traffic.ClientsOptions
+	end     context.CancelFunc
+}
 
-func (u *users) apply(_ *spec.Fleet)             {}
-func (u *users) startProbes(_ fleet.ProbesOrder) {}
-func (u *users) stopProbes()                     {}
-func (u *users) close()                          {}
+func newUsers(f *Fleet) *users { return &users{fleet: f, clients: map[string]group{}} }
+
+// apply brings the built-in traffic to what a spec says. Clients whose lines did
+// not change keep their connections.
+func (u *users) apply(s *spec.Fleet) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.spec = s
+	wanted := map[string]traffic.ClientsOptions{}
+	for _, c := range s.Clients {
+		o, err := traffic.Clients(s, c)
+		if err != nil {
+			u.fleet.options.Log.Error("built-in clients cannot run", "clients", c.Name, "error", err.Error())
+			continue
+		}
+		wanted[c.Name] = o
+	}
+	for name, g := range u.clients {
+		if o, ok := wanted[name]; ok && reflect.DeepEqual(o, g.options) {
+			delete(wanted, name)
+			continue
+		}
+		g.end()
+		delete(u.clients, name)
+	}
+	for name, o := range wanted {
+		ctx, end := context.WithCancel(u.fleet.ctx)
+		u.clients[name] = group{o, end}
+		o.Read = func(r fleet.ClientsRead) { u.fleet.later(r) }
+		u.fleet.run(func() {
+			if err := traffic.RunClients(ctx, o); err != nil {
+				u.fleet.options.Log.Error("built-in clients ended", "clients", name, "error", err.Error())
+			}
+		})
+	}
+}
+
+// startProbes begins to measure for a drill, and ends what measured before.
+func (u *users) startProbes(order fleet.ProbesOrder) {
+	u.stopProbes()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	log := u.fleet.options.Log.With("drill", order.Drill, "run", order.Run)
+	use, err := traffic.Of(u.spec, order.Clients)
+	if err != nil {
+		log.Error("the drill's probes cannot run", "error", err.Error())
+		return // without samples the drill ends as not clean
+	}
+	ctx, end := context.WithCancel(u.fleet.ctx)
+	u.probes = end
+	o := traffic.ProbesOptions{Use: use, Every: order.Every, Clock: u.fleet.clock, Deliver: func(all []drill.Sample) {
+		u.fleet.loop.Tell(ctx, fleet.Sampled{Drill: order.Drill, Run: order.Run, Samples: all})
+	}}
+	u.fleet.run(func() {
+		if err := traffic.RunProbes(ctx, o); err != nil {
+			log.Error("the drill's probes ended", "error", err.Error())
+		}
+	})
+}
+
+func (u *users) stopProbes() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.probes != nil {
+		u.probes()
+		u.probes = nil
+	}
+}
