@@ -25,7 +25,7 @@ func (c SetWeights) Check(s *Status) []Refusal {
 			no = append(no, Refusal{Reason: ReasonOutOfRange, Target: target, Detail: fmt.Sprintf("weight %d; 0 to 100 are allowed", w.Weight)})
 		default:
 			after[w.Backend] = w.Weight
-			changes = changes || b.Weight != w.Weight
+			changes = changes || b.Asked.Weight != w.Weight
 		}
 	}
 	if len(no) > 0 {
@@ -49,7 +49,7 @@ func (c Drain) Check(s *Status) []Refusal {
 	if no != nil {
 		return no
 	}
-	if !anyOf(s, hit, func(b *Backend) bool { return b.Phase != PhaseDraining && b.Phase != PhaseDrained }) {
+	if !anyOf(s, hit, func(b *Backend) bool { return !b.Asked.Drain }) {
 		return []Refusal{{Reason: ReasonNothingToDo, Target: c.Target, Detail: "it drains already"}}
 	}
 	return lastServing(s, func(b *Backend) bool { return hit[b.Name] })
@@ -61,7 +61,7 @@ func (c Undrain) Check(s *Status) []Refusal {
 	if no != nil {
 		return no
 	}
-	if !anyOf(s, hit, func(b *Backend) bool { return b.Phase == PhaseDraining || b.Phase == PhaseDrained }) {
+	if !anyOf(s, hit, func(b *Backend) bool { return b.Asked.Drain }) {
 		return []Refusal{{Reason: ReasonNothingToDo, Target: c.Target, Detail: "it does not drain"}}
 	}
 	return nil
@@ -76,7 +76,7 @@ func (c Force) Check(s *Status) []Refusal {
 		return []Refusal{missing(target)}
 	case c.Health != Up && c.Health != Down:
 		return []Refusal{{Reason: ReasonOutOfRange, Target: target, Detail: fmt.Sprintf("%q; force up or down", c.Health)}}
-	case b.Health.Forced == c.Health:
+	case b.Asked.Forced == c.Health:
 		return []Refusal{{Reason: ReasonNothingToDo, Target: target, Detail: "it is forced " + string(c.Health) + " already"}}
 	case c.Health == Up && b.Health.Measured == Down:
 		return []Refusal{{Reason: ReasonNotSteady, Target: target, Warning: true, Detail: "its probes fail; users would get their errors"}}
@@ -93,9 +93,9 @@ func (c Unforce) Check(s *Status) []Refusal {
 	switch {
 	case !ok:
 		return []Refusal{missing(target)}
-	case b.Health.Forced == "":
+	case b.Asked.Forced == "":
 		return []Refusal{{Reason: ReasonNothingToDo, Target: target, Detail: "nobody forced it"}}
-	case b.Health.Forced == Up && b.Health.Measured == Down:
+	case b.Asked.Forced == Up && b.Health.Measured == Down:
 		return lastServing(s, func(b *Backend) bool { return b.Name == c.Backend })
 	}
 	return nil

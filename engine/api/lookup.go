@@ -17,6 +17,11 @@ func (s *Status) Pool(name string) (*Pool, bool) {
 	return find(s.Pools, name, func(p *Pool) string { return p.Name })
 }
 
+// Listener returns the listener of that name.
+func (s *Status) Listener(name string) (*Listener, bool) {
+	return find(s.Listeners, name, func(l *Listener) string { return l.Name })
+}
+
 // Host returns the host of that name.
 func (s *Status) Host(name string) (*Host, bool) {
 	return find(s.Hosts, name, func(h *Host) string { return h.Name })

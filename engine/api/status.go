@@ -175,6 +175,9 @@ type Backend struct {
 	Since      time.Time `json:"since"`
 	Reason     string    `json:"reason"`
 	Health     Health    `json:"health"`
+	// Asked is what operators want of it. The hosts follow within milliseconds;
+	// commands are checked against it.
+	Asked Asked `json:"asked"`
 	// Share of the pool's new flows that it should get, 0 to 1.
 	Share float64 `json:"share"`
 	// RealShare of the pool's flows that it got in the last ten seconds.
@@ -187,6 +190,13 @@ type Backend struct {
 	DrainLeft time.Duration `json:"drain_left_ns,omitempty"`
 	Traffic   Traffic       `json:"traffic"`
 	Trend     Trend         `json:"trend"`
+}
+
+// Asked is the newest word of operators and the spec on a backend.
+type Asked struct {
+	Weight int     `json:"weight"` // 0 to 100
+	Drain  bool    `json:"drain"`
+	Forced Measure `json:"forced"` // empty: not forced
 }
 
 // Vote is one host's opinion of a backend.

@@ -81,6 +81,7 @@ func (r *Runner) Report(now instant.Instant, origin instant.Origin) api.Drill {
 		Steps: []api.DrillStep{}, Verdicts: []api.Verdict{}, Log: []api.DrillNote{},
 	}
 	if r.run == 0 {
+		d.Reason = "not run yet"
 		return d
 	}
 	d.Target = "backend/" + r.target

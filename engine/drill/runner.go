@@ -229,7 +229,7 @@ func (r *Runner) tick(now instant.Instant, out *Effects) {
 func (r *Runner) tickChecking(now instant.Instant, out *Effects) {
 	why := r.steady()
 	if why == "" && r.seen.ErrorsPct > float64(r.spec.Before.Errors) {
-		why = fmt.Sprintf("%.2f %% of the users' requests failed in the last ten seconds, %s are allowed", r.seen.ErrorsPct, r.spec.Before.Errors)
+		why = fmt.Sprintf("%.2f %% of the users' requests failed in the last ten seconds, at most %s may", r.seen.ErrorsPct, r.spec.Before.Errors)
 	}
 	if why == "" && r.measure.clean < baseline {
 		why = "the probes found no clean second"

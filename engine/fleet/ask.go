@@ -114,7 +114,7 @@ func (f *Fleet) siteOf(ref id.Ref) string {
 			return p.Site
 		}
 	case id.KindBackend:
-		if p := f.spec.Pool(f.poolOf(ref.Name)); p != nil {
+		if p := f.spec.Pool(f.pools[ref.Name]); p != nil {
 			return p.Site
 		}
 	case id.KindListener:

@@ -23,7 +23,12 @@ type (
 		Text  string // that it was parsed from
 	}
 	// Report is a host's status, once a second and after every change.
-	Report struct{ Status host.Status }
+	Report struct {
+		Status host.Status
+		// Changed says that more than counters differ from the one before, so that
+		// faces should see it at once.
+		Changed bool
+	}
 	// Noted are a host's notes, in order.
 	Noted struct {
 		Host  string
@@ -90,6 +95,9 @@ type Effects struct {
 	Picture *api.Status
 	// Events are new, numbered, oldest first.
 	Events []api.Event
+	// Begin names built-in clients that begin to use their listener. Those of an
+	// earlier Begin go on through changes of the spec.
+	Begin []string
 	// StartProbes and StopProbes drive a drill's independent probes.
 	StartProbes *ProbesOrder
 	StopProbes  bool
@@ -130,5 +138,5 @@ type Answer struct{ Receipt api.Receipt }
 
 // Reset empties e and keeps its memory.
 func (e *Effects) Reset() {
-	*e = Effects{Hosts: e.Hosts[:0], Faults: e.Faults[:0], Answers: e.Answers[:0], Events: e.Events[:0]}
+	*e = Effects{Hosts: e.Hosts[:0], Faults: e.Faults[:0], Answers: e.Answers[:0], Events: e.Events[:0], Begin: e.Begin[:0]}
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -38,6 +39,9 @@ type Fleet struct {
 	spec    *spec.Fleet
 	text    string
 	rev     uint64
+	pools   map[string]string // by backend
+	begun   map[string]bool   // clients that use their listener
+	changed instant.Instant   // when the spec did last
 
 	hosts     map[string]*member
 	processes map[string]Process
@@ -90,7 +94,7 @@ func New(o Options) *Fleet {
 	return &Fleet{
 		options: o, hosts: map[string]*member{}, processes: map[string]Process{}, clients: map[string]*clients{},
 		series: map[id.Ref]*series{}, states: map[id.Ref]*standing{}, operator: newOperator(),
-		runs: map[string]int{}, tick: instant.Never,
+		runs: map[string]int{}, tick: instant.Never, begun: map[string]bool{},
 	}
 }
 
@@ -105,7 +109,7 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 			Text: fmt.Sprintf("started: %d sites, %d hosts, %d listeners", len(f.spec.Sites), len(f.hosts), len(f.spec.Listeners)),
 		}, out)
 	case Report:
-		f.report(now, ev.Status, out)
+		f.report(now, ev, out)
 	case Noted:
 		f.noted(ev, out)
 	case Ask:
@@ -155,6 +159,13 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, out *Ef
 	f.rev++
 	out.Spec = s
 	f.operator.reconcile(before, s)
+	f.changed, f.pools = now, map[string]string{}
+	for i := range s.Pools {
+		for j := range s.Pools[i].Backends {
+			f.pools[s.Pools[i].Backends[j].Name] = s.Pools[i].Name
+		}
+	}
+	maps.DeleteFunc(f.begun, func(name string, _ bool) bool { return s.ClientsOf(name) == nil })
 	keep := map[string]bool{}
 	for i := range s.Sites {
 		for _, h := range s.Sites[i].Hosts {
@@ -183,6 +194,27 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, out *Ef
 	}
 	f.prune()
 	f.dirty = true
+}
+
+// beginAfter is how long clients wait for a listener that does not serve: then
+// that is what they are there to see.
+const beginAfter = 5 * time.Second
+
+// begin lets clients begin once their listener serves. The first moments of a
+// fleet, in which no probe has passed yet, are nobody's outage.
+func (f *Fleet) begin(now instant.Instant, out *Effects) {
+	for i := range f.spec.Clients {
+		c := &f.spec.Clients[i]
+		l, ok := f.picture.Listener(c.Listener)
+		if f.begun[c.Name] || !ok {
+			continue
+		}
+		p, ok := f.picture.Pool(l.Pool)
+		if l.State == api.StateOK && (!ok || p.State == api.StateOK) || now.Sub(f.changed) >= beginAfter {
+			f.begun[c.Name] = true
+			out.Begin = append(out.Begin, c.Name)
+		}
+	}
 }
 
 // prune forgets the series and states of what is gone.
@@ -225,7 +257,8 @@ func (f *Fleet) prune() {
 }
 
 // report takes a host's status.
-func (f *Fleet) report(now instant.Instant, s host.Status, out *Effects) {
+func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
+	s := ev.Status
 	m, ok := f.hosts[s.Host]
 	if !ok {
 		return // it left the spec while its report was under way
@@ -241,7 +274,7 @@ func (f *Fleet) report(now instant.Instant, s host.Status, out *Effects) {
 		}
 	}
 	f.count(s)
-	f.dirty = f.dirty || fresh
+	f.dirty = f.dirty || fresh || ev.Changed
 	f.observe(now, out)
 }
 
@@ -262,7 +295,7 @@ func (f *Fleet) count(s host.Status) {
 		r := &s.Readings.Backends[i]
 		source := s.Host + "/" + r.Name
 		f.seriesOf(id.KindBackend, r.Name).add(source, r)
-		if pool := f.poolOf(r.Name); pool != "" {
+		if pool := f.pools[r.Name]; pool != "" {
 			f.seriesOf(id.KindPool, pool).add(source, r)
 		}
 	}
@@ -276,18 +309,6 @@ func (f *Fleet) seriesOf(kind id.Kind, name string) *series {
 		f.series[ref] = s
 	}
 	return s
-}
-
-// poolOf returns the pool of a backend.
-func (f *Fleet) poolOf(backend string) string {
-	for i := range f.spec.Pools {
-		for j := range f.spec.Pools[i].Backends {
-			if f.spec.Pools[i].Backends[j].Name == backend {
-				return f.spec.Pools[i].Name
-			}
-		}
-	}
-	return ""
 }
 
 // noted numbers a host's notes.
@@ -311,7 +332,7 @@ func (f *Fleet) emit(e api.Event, out *Effects) api.Event {
 	out.Events = append(out.Events, e)
 	if e.Subject.Kind == id.KindBackend || e.Subject.Kind == id.KindListener {
 		f.standing(e.Subject).cause = e.Seq
-		if pool := f.poolOf(e.Subject.Name); e.Subject.Kind == id.KindBackend && pool != "" {
+		if pool := f.pools[e.Subject.Name]; e.Subject.Kind == id.KindBackend && pool != "" {
 			f.standing(id.To(id.KindPool, pool)).cause = e.Seq
 		}
 	}

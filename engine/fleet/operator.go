@@ -46,6 +46,16 @@ func (o *operator) take(c api.Command, backends func(id.Ref) []string) {
 	}
 }
 
+// asked is the newest word on a backend.
+func (o *operator) asked(b *spec.Backend) api.Asked {
+	_, drain := o.drains[b.Name]
+	weight, set := o.weights[b.Name]
+	if !set {
+		weight = b.WeightNow()
+	}
+	return api.Asked{Weight: weight, Drain: drain, Forced: o.forced[b.Name]}
+}
+
 // orders are the events that tell a host all of it, in a fixed order.
 func (o *operator) orders() []host.Event {
 	var all []host.Event

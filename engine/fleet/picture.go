@@ -3,7 +3,6 @@ package fleet
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +23,8 @@ func (f *Fleet) draw(now instant.Instant, out *Effects) {
 	}
 	f.redraw(now)
 	f.change(now, out)
+	f.picture.Seq = f.ring.last
+	f.begin(now, out)
 	out.Picture = f.picture
 }
 
@@ -118,6 +119,7 @@ func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, 
 	out := api.Backend{
 		Name: b.Name, Pool: p.Name, Site: p.Site, Host: b.Host, Address: b.AddrPort(), Weight: b.WeightNow(), SpecWeight: b.WeightNow(),
 		Backup: b.Backup, Phase: api.PhaseOut, Health: api.Combine(api.Unknown, ""), PID: f.processes[b.Name].PID, Votes: []api.Vote{},
+		Asked: f.operator.asked(b),
 	}
 	if se, ok := f.series[ref]; ok {
 		out.Traffic, out.Trend = se.traffic(), se.trend()
@@ -339,11 +341,15 @@ const settleTime = 5 * time.Second
 // change makes an event of each pool and listener whose state changed since
 // the last picture that was sent.
 func (f *Fleet) change(now instant.Instant, out *Effects) {
-	for _, ref := range slices.SortedFunc(maps.Keys(f.states), func(a, b id.Ref) int { return strings.Compare(a.String(), b.String()) }) {
-		st := f.states[ref]
-		if ref.Kind != id.KindPool && ref.Kind != id.KindSite && ref.Kind != id.KindClients && ref.Kind != id.KindHost || st.said == st.state {
-			continue
+	var changed []id.Ref
+	for ref, st := range f.states {
+		if st.said != st.state && (ref.Kind == id.KindPool || ref.Kind == id.KindSite || ref.Kind == id.KindClients || ref.Kind == id.KindHost) {
+			changed = append(changed, ref)
 		}
+	}
+	slices.SortFunc(changed, func(a, b id.Ref) int { return strings.Compare(a.String(), b.String()) })
+	for _, ref := range changed {
+		st := f.states[ref]
 		// That a fresh thing becomes green is no news, and neither is how.
 		fresh := st.said == "" && now.Sub(st.begun) < settleTime
 		if fresh && st.state != api.StateOK {

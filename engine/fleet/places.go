@@ -87,7 +87,7 @@ func (f *Fleet) drawHost(now instant.Instant, site, name, address string) api.Ho
 	state, reason := api.StateUnknown, "has not reported yet"
 	if m := f.hosts[name]; m != nil && m.heard {
 		out.AsOf, out.Dropped = f.options.Origin.Wall(m.at), m.report.Dropped
-		state, reason = api.StateOK, fmt.Sprintf("serves %d listeners", len(m.report.Bindings))
+		state, reason = api.StateOK, "serves "+count(len(m.report.Bindings), "listener")
 		for _, b := range m.report.Bindings {
 			if !b.Bound {
 				state, reason = api.StateDegraded, "listener "+b.Listener+": "+b.Reason
@@ -203,4 +203,12 @@ func (f *Fleet) drawProblems(s *api.Status) {
 	slices.SortStableFunc(s.Problems, func(a, b api.Problem) int {
 		return cmp.Or(cmp.Compare(b.State.Severity(), a.State.Severity()), b.Since.Compare(a.Since), cmp.Compare(a.Subject.String(), b.Subject.String()))
 	})
+}
+
+// count says how many of a thing there are.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

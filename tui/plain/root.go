@@ -157,9 +157,10 @@ func (s *shell) actFlags(c *cobra.Command) *cobra.Command {
 }
 
 func (s *shell) outputFlag(c *cobra.Command, values ...string) {
-	c.Flags().StringVarP(&s.output, "output", "o", values[0], "one of "+strings.Join(values, ", "))
+	c.Flags().StringP("output", "o", values[0], "one of "+strings.Join(values, ", "))
 	before := c.PreRunE
 	c.PreRunE = func(cmd *cobra.Command, args []string) error {
+		s.output, _ = cmd.Flags().GetString("output") // each command has its own default
 		for _, v := range values {
 			if s.output == v {
 				if before != nil {

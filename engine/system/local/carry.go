@@ -23,6 +23,9 @@ func (f *Fleet) carry(_ instant.Instant, out *fleet.Effects) {
 	for _, o := range out.Faults {
 		f.keeper.Fault(o)
 	}
+	if len(out.Begin) > 0 {
+		f.users.begin(out.Begin)
+	}
 	if out.StartProbes != nil {
 		f.users.startProbes(*out.StartProbes)
 	}

@@ -71,12 +71,14 @@ func (h *hostLoop) carry(now instant.Instant, out *host.Effects) {
 	for _, l := range out.Launches {
 		h.probe(l)
 	}
+	// The report goes first: who hears of a change looks at the report for what it
+	// changed.
+	if changed := out.Table != nil || len(out.Notes) > 0; changed || now.Sub(h.reported) >= time.Second {
+		h.report(now, changed)
+	}
 	if len(out.Notes) > 0 {
 		// The effects are used again by the next Step; what travels is a copy.
 		h.fleet.later(fleet.Noted{Host: h.name, Notes: append([]host.Note(nil), out.Notes...)})
-	}
-	if out.Table != nil || len(out.Notes) > 0 || now.Sub(h.reported) >= time.Second {
-		h.report(now)
 	}
 }
 
@@ -104,7 +106,7 @@ func (h *hostLoop) probe(l probe.Launch) {
 }
 
 // report sends the host's status. It runs on the loop.
-func (h *hostLoop) report(now instant.Instant) {
+func (h *hostLoop) report(now instant.Instant, changed bool) {
 	h.reported = now
 	s := h.host.Status(now)
 	s.Dropped = h.loop.Dropped()
@@ -120,7 +122,7 @@ func (h *hostLoop) report(now instant.Instant) {
 			h.loop.Offer(a)
 		}
 	}
-	h.fleet.later(fleet.Report{Status: s})
+	h.fleet.later(fleet.Report{Status: s, Changed: changed})
 }
 
 // measure reads the data path's counters once a second, and tries again to bind

@@ -35,33 +35,48 @@ func (u *users) apply(s *spec.Fleet) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.spec = s
-	wanted := map[string]traffic.ClientsOptions{}
-	for _, c := range s.Clients {
-		o, err := traffic.Clients(s, c)
-		if err != nil {
-			u.fleet.options.Log.Error("built-in clients cannot run", "clients", c.Name, "error", err.Error())
-			continue
-		}
-		wanted[c.Name] = o
-	}
 	for name, g := range u.clients {
-		if o, ok := wanted[name]; ok && reflect.DeepEqual(o, g.options) {
-			delete(wanted, name)
+		c := s.ClientsOf(name)
+		if c == nil {
+			g.end()
+			delete(u.clients, name)
 			continue
 		}
-		g.end()
-		delete(u.clients, name)
+		if o, err := traffic.Clients(s, *c); err != nil || !reflect.DeepEqual(o, g.options) {
+			g.end()
+			delete(u.clients, name)
+			u.start(*c)
+		}
 	}
-	for name, o := range wanted {
-		ctx, end := context.WithCancel(u.fleet.ctx)
-		u.clients[name] = group{o, end}
-		o.Read = func(r fleet.ClientsRead) { u.fleet.later(r) }
-		u.fleet.run(func() {
-			if err := traffic.RunClients(ctx, o); err != nil {
-				u.fleet.options.Log.Error("built-in clients ended", "clients", name, "error", err.Error())
-			}
-		})
+}
+
+// begin starts clients.
+func (u *users) begin(names []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, name := range names {
+		if c := u.spec.ClientsOf(name); c != nil {
+			u.start(*c)
+		}
 	}
+}
+
+// start starts one group of clients. The caller holds the lock.
+func (u *users) start(c spec.Clients) {
+	log := u.fleet.options.Log.With("clients", c.Name)
+	o, err := traffic.Clients(u.spec, c)
+	if err != nil {
+		log.Error("built-in clients cannot run", "error", err.Error())
+		return
+	}
+	ctx, end := context.WithCancel(u.fleet.ctx)
+	u.clients[c.Name] = group{o, end}
+	o.Read = func(r fleet.ClientsRead) { u.fleet.later(r) }
+	u.fleet.run(func() {
+		if err := traffic.RunClients(ctx, o); err != nil {
+			log.Error("built-in clients ended", "error", err.Error())
+		}
+	})
 }
 
 // startProbes begins to measure for a drill, and ends what measured before.
