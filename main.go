@@ -96,7 +96,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
-	running, err := local.Start(local.Options{Spec: f, SpecText: string(text), SpecDir: specDir, State: state, Log: log})
+	running, err := local.Start(local.Options{Spec: f, SpecText: string(text), SpecDir: specDir, State: state, Log: log, Metrics: o.Metrics, Version: version})
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}

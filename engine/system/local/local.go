@@ -21,6 +21,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/keeper"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
+	"github.com/holdfast-edge/holdfast/engine/system/metrics"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 )
 
@@ -35,6 +36,9 @@ type Options struct {
 	// Service is the program that runs as a backend and its first arguments;
 	// empty: this program's own.
 	Service []string
+	// Metrics is the address, host:port, that serves /metrics, /live and /ready;
+	// empty: none does. Version is what they call this program.
+	Metrics, Version string
 }
 
 // Fleet is a running local fleet.
@@ -86,6 +90,10 @@ func Start(o Options) (*Fleet, error) {
 		Started: o.State.Started, Ended: o.State.Ended,
 	})
 	f.users = newUsers(f)
+	if err := f.serveMetrics(); err != nil {
+		cancel(err)
+		return nil, err
+	}
 	l, err := remote.Listen(statedir.Socket(o.State.Path))
 	if err != nil {
 		cancel(err)
@@ -104,6 +112,24 @@ func Start(o Options) (*Fleet, error) {
 	})
 	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText})
 	return f, nil
+}
+
+// serveMetrics serves the picture to machines, where somebody wants that.
+func (f *Fleet) serveMetrics() error {
+	if f.options.Metrics == "" {
+		return nil
+	}
+	l, err := metrics.Listen(f.ctx, f.options.Metrics)
+	if err != nil {
+		return err
+	}
+	h := metrics.Handler(f.client, f.options.Version)
+	f.run(func() {
+		if err := metrics.Serve(f.ctx, l, h, f.options.Log); err != nil && f.ctx.Err() == nil {
+			f.options.Log.Error("the metrics endpoint is lost", "error", err.Error())
+		}
+	})
+	return nil
 }
 
 // run runs a goroutine that Close waits for.
