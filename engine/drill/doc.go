@@ -25,4 +25,8 @@
 // # Refuses
 //
 // It does not start in anything but a steady state. It measures nothing itself.
+//
+// # Differs
+//
+// It follows no standard.
 package drill

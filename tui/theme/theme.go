@@ -25,7 +25,7 @@ const (
 	tokens              // how many there are
 )
 
-// Mode is a set of colours.
+// Palette is a set of colours.
 type Palette string
 
 // The palettes.
