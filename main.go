@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/charmbracelet/x/term"
+
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
@@ -19,7 +21,10 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/service"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 	"github.com/holdfast-edge/holdfast/profiles"
+	"github.com/holdfast-edge/holdfast/tui"
 	"github.com/holdfast-edge/holdfast/tui/plain"
+	"github.com/holdfast-edge/holdfast/tui/theme"
+	"github.com/holdfast-edge/holdfast/tui/wall"
 )
 
 var version = "unknown" // set by the linker
@@ -102,7 +107,12 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, running.Close()) }()
 	if !o.Headless {
-		return console(ctx, running.Client(), false)
+		no := tui.Supported(os.Environ(), terminal())
+		if no == nil {
+			return console(ctx, running.Client(), o.Face)
+		}
+		// The fleet is worth running all the same, and this is what scripts meet.
+		fmt.Fprintln(os.Stderr, no)
 	}
 	fmt.Printf("fleet %s runs; state in %s. Ctrl-C ends it\n", f.Name, state.Path)
 	select {
@@ -116,10 +126,49 @@ func backend(ctx context.Context, name, kind, address string) error {
 	return service.Run(ctx, service.Options{Name: name, Kind: spec.ServiceKind(kind), Address: address, Control: os.Stdin})
 }
 
-func console(context.Context, api.Client, bool) error {
-	return errors.New("the console is not in this build")
+// terminal reports whether both ends are a terminal.
+func terminal() bool { return term.IsTerminal(os.Stdin.Fd()) && term.IsTerminal(os.Stdout.Fd()) }
+
+func console(ctx context.Context, c api.Client, o plain.FaceOptions) error {
+	if err := tui.Supported(os.Environ(), terminal()); err != nil {
+		return err
+	}
+	palette, err := palette(o.Theme)
+	if err != nil {
+		return err
+	}
+	return tui.Run(ctx, tui.Options{
+		Client: c, Actor: o.Actor, ReadOnly: o.ReadOnly, Theme: palette, ASCII: o.ASCII, Mouse: o.Mouse, Page: o.Page,
+	})
 }
 
-func wallboard(context.Context, func() (api.Client, error)) error {
-	return errors.New("the wallboard is not in this build")
+func palette(s string) (theme.Palette, error) {
+	if s == "" {
+		return "", nil
+	}
+	p, ok := theme.ParsePalette(s)
+	if !ok {
+		return "", fmt.Errorf("--theme %q is not known; use dark, light, 16 or none", s)
+	}
+	return p, nil
+}
+
+// wallboard does not ask whether a fleet runs: it waits for one.
+func wallboard(ctx context.Context, state string, o plain.FaceOptions) error {
+	if err := tui.Supported(os.Environ(), terminal()); err != nil {
+		return err
+	}
+	dir, err := stateDir(state)
+	if err != nil {
+		return err
+	}
+	c, err := remote.Dial(statedir.Socket(dir))
+	if err != nil {
+		return err
+	}
+	palette, err := palette(o.Theme)
+	if err != nil {
+		return err
+	}
+	return wall.Run(ctx, wall.Options{Client: c, Theme: palette, ASCII: o.ASCII, Where: dir})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/tui/dialog"
+	"github.com/holdfast-edge/holdfast/tui/feed"
 	"github.com/holdfast-edge/holdfast/tui/page"
 	"github.com/holdfast-edge/holdfast/tui/theme"
 	"github.com/holdfast-edge/holdfast/tui/widget"
@@ -100,7 +101,7 @@ func newApp(ctx context.Context, opt Options) *app {
 
 // Init implements tea.Model.
 func (a *app) Init() tea.Cmd {
-	cmds := []tea.Cmd{connect(a.ctx, a.opt.Client, 0, a.conn), a.tick()}
+	cmds := []tea.Cmd{feed.Connect(a.ctx, a.opt.Client, 0, a.conn), a.tick()}
 	if !a.chosen {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -111,7 +112,7 @@ func (a *app) Init() tea.Cmd {
 // times a second on a drill's page while it runs, once a second otherwise.
 func (a *app) tick() tea.Cmd {
 	every := time.Second
-	if liveDrill(a.x.Status) != nil && a.pages[a.at].Name() == "drills" {
+	if feed.Drill(a.x.Status) != nil && a.pages[a.at].Name() == "drills" {
 		every = 100 * time.Millisecond
 	}
 	return tea.Tick(every, func(t time.Time) tea.Msg { return tickMsg(t) })
@@ -137,35 +138,35 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			a.chosen = true
 			a.retheme(theme.None, a.theme.ASCII)
 		}
-	case connectedMsg:
-		if m.conn != a.conn {
+	case feed.Connected:
+		if m.Conn != a.conn {
 			return a, nil
 		}
-		a.updates = m.updates
-		return a, next(a.updates, a.conn)
-	case updateMsg:
-		if m.conn != a.conn {
+		a.updates = m.Updates
+		return a, feed.Next(a.updates, a.conn)
+	case feed.Updated:
+		if m.Conn != a.conn {
 			return a, nil
 		}
 		a.tries, a.lost = 0, nil
 		if a.take(m.Update) {
 			a.adopt()
 		}
-		return a, next(a.updates, a.conn)
-	case lostMsg:
-		if m.conn != a.conn || a.ctx.Err() != nil {
+		return a, feed.Next(a.updates, a.conn)
+	case feed.Lost:
+		if m.Conn != a.conn || a.ctx.Err() != nil {
 			return a, nil
 		}
 		a.conn++
 		a.tries++
-		a.lost, a.dirty = m.err, true
-		return a, tea.Tick(backoff(a.tries), func(time.Time) tea.Msg { return retryMsg{} })
-	case retryMsg:
+		a.lost, a.dirty = m.Err, true
+		return a, feed.Again(a.tries)
+	case feed.Retry:
 		from := api.Seq(0)
 		if n := len(a.events); n > 0 {
 			from = a.events[n-1].Seq
 		}
-		return a, connect(a.ctx, a.opt.Client, from, a.conn)
+		return a, feed.Connect(a.ctx, a.opt.Client, from, a.conn)
 	case tickMsg:
 		a.adopt()
 		return a, a.tick()

@@ -5,7 +5,7 @@
 //
 //	run.go      Options, Supported, Run: the terminal program around the model
 //	app.go      the one model: messages in, one cached frame out
-//	feed.go     Client.Watch as messages; reconnects by itself; ten a second in, one a second drawn
+//	take.go     what an update does to the model: ten a second in, one a second drawn
 //	past.go     kept pictures, for < and >
 //	keyboard.go which key means what here and now; every action that is the root's
 //	act.go      plan, ask, do, receipt, take back
@@ -14,6 +14,8 @@
 //	page/       the pages, one a file      widget/  drawing on cells
 //	keys/       the one table of keys      theme/   what tokens look like
 //	dialog/     plan, palette, help, explain
+//	feed/       Client.Watch as messages; connects again by itself
+//	wall/       the wallboard
 //
 // # To add a page
 //

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/tui/feed"
 	"github.com/holdfast-edge/holdfast/tui/keys"
 	"github.com/holdfast-edge/holdfast/tui/page"
 	"github.com/holdfast-edge/holdfast/tui/theme"
@@ -43,7 +44,7 @@ func (a *app) View() tea.View {
 			v.Cursor.Blink = false
 		}
 	}
-	if d := liveDrill(a.x.Status); d != nil {
+	if d := feed.Drill(a.x.Status); d != nil {
 		done := 0
 		for _, s := range d.Steps {
 			if s.State == api.StateOK {
@@ -197,7 +198,7 @@ func cutTo(s string, n int) string {
 }
 
 func (a *app) stale() bool {
-	return a.lost != nil || a.opt.Now().Sub(a.arrived) > staleAfter
+	return a.lost != nil || a.opt.Now().Sub(a.arrived) > feed.StaleAfter
 }
 
 // drawScreens draws row 2: the screens, a running drill, the counts.
@@ -228,7 +229,7 @@ func (a *app) drawScreens(c *widget.Canvas) {
 		n += widget.Width(p.text)
 	}
 	at := c.W - n - 1
-	if d := liveDrill(a.x.Status); d != nil {
+	if d := feed.Drill(a.x.Status); d != nil {
 		t := max(a.x.Now.Sub(d.Started), 0)
 		badge := fmt.Sprintf(" DRILL T+%02d:%02d · X aborts ", int(t.Minutes()), int(t.Seconds())%60)
 		if at-len(badge) > x {
@@ -260,7 +261,7 @@ func (a *app) counts() []piece {
 			busy++
 		}
 	}
-	if liveDrill(s) != nil {
+	if feed.Drill(s) != nil {
 		busy++
 	}
 	count := func(k theme.Token, glyph string, n int) piece {
@@ -296,14 +297,23 @@ func (a *app) drawNote(c *widget.Canvas) {
 // drawKeys draws the footer: the keys that mean something here and now. Acts
 // that would be refused are faint.
 func (a *app) drawKeys(c *widget.Canvas) {
-	x := 1
+	x, edge := 1, c.W-1
+	if b, ok := keys.Find("?", []keys.Scope{keys.Global}); ok {
+		edge -= widget.Width(b.Show+b.Words) + 3 // whoever knows no key finds this one
+		at := c.Text(edge+2, 0, theme.Title, b.Show)
+		c.Cut(at+1, 0, c.W-at-1, theme.Dim, b.Words)
+		c.Hit(edge+2, 0, c.W-edge-2, 1, "key:?")
+	}
 	for _, b := range a.footKeys() {
 		show, words := b.Show, b.Words
+		if b.Action == keys.Help {
+			continue
+		}
 		if b.Action == keys.Screen {
 			show = fmt.Sprintf("1-%d", len(a.pages))
 		}
 		n := widget.Width(show) + 1 + widget.Width(words)
-		if x+n > c.W-1 {
+		if x+n > edge {
 			continue
 		}
 		k := theme.Title

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/tui/dialog"
+	"github.com/holdfast-edge/holdfast/tui/feed"
 	"github.com/holdfast-edge/holdfast/tui/keys"
 	"github.com/holdfast-edge/holdfast/tui/page"
 	"github.com/holdfast-edge/holdfast/tui/theme"
@@ -19,7 +20,7 @@ import (
 // scopes are the scopes that hold here and now, the narrowest first.
 func (a *app) scopes() []keys.Scope {
 	var all []keys.Scope
-	if liveDrill(a.x.Status) != nil {
+	if feed.Drill(a.x.Status) != nil {
 		all = append(all, keys.Drilling)
 	}
 	if len(a.x.Staged) > 0 {

@@ -6,5 +6,10 @@ import "github.com/holdfast-edge/holdfast/tui/page"
 func newPages() []page.Page {
 	return []page.Page{
 		page.NewOverview(),
+		page.NewPools(),
+		page.NewBackends(),
+		page.NewDrills(),
+		page.NewEvents(),
+		page.NewFaults(),
 	}
 }

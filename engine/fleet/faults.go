@@ -112,7 +112,7 @@ func (f *Fleet) faultDone(now instant.Instant, ev FaultDone, out *Effects) {
 		e.Text, e.Reason = fmt.Sprintf("fault %s could not be injected: %s", x.order.ID, x.order.Kind), ev.Err
 	default:
 		x.done = true
-		e.Text, e.Reason = fmt.Sprintf("fault %s: %s", x.order.ID, x.order.Kind), "by "+x.by
+		e.Text, e.Reason = fmt.Sprintf("fault %s: %s", x.order.ID, x.order.Kind), x.by+" asked for it"
 		if x.order.Kind == api.FaultRestart {
 			gone = true // it is over with its being done
 		}

@@ -36,6 +36,7 @@ type Options struct {
 type Fleet struct {
 	options Options
 	started instant.Instant
+	now     instant.Instant // of this Step
 	spec    *spec.Fleet
 	text    string
 	rev     uint64
@@ -87,6 +88,9 @@ type standing struct {
 	cause  api.Seq         // the newest event that concerns it
 	said   api.State       // in the newest event of a change
 	begun  instant.Instant // when it was first seen; 0 never
+
+	blame   api.Seq         // the newest event of what was done to it
+	blameAt instant.Instant // when
 }
 
 // New returns a Fleet that has no spec.
@@ -100,6 +104,7 @@ func New(o Options) *Fleet {
 
 // Step tells the Fleet one event and adds what must be done to out.
 func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
+	f.now = now
 	switch ev := ev.(type) {
 	case SetSpec:
 		f.started, f.tick = now, now.Add(tickEvery)
@@ -319,6 +324,8 @@ func (f *Fleet) noted(ev Noted, out *Effects) {
 		e.At, e.Host = f.options.Origin.Wall(n.At), ev.Host
 		if n.After > 0 && n.After <= i {
 			e.Cause = seqs[n.After-1]
+		} else if st, ok := f.states[e.Subject]; ok && e.Cause == 0 && n.At.Sub(st.blameAt) <= blameFor {
+			e.Cause = st.blame
 		}
 		seqs[i] = f.emit(e, out).Seq
 	}
@@ -336,9 +343,17 @@ func (f *Fleet) emit(e api.Event, out *Effects) api.Event {
 			f.standing(id.To(id.KindPool, pool)).cause = e.Seq
 		}
 	}
+	if e.Subject.Kind == id.KindBackend && (e.Lane == api.LaneFault || e.Lane == api.LanePeople || e.Lane == api.LaneFleet) {
+		st := f.standing(e.Subject)
+		st.blame, st.blameAt = e.Seq, f.now
+	}
 	f.dirty = true
 	return e
 }
+
+// blameFor is how long what was done to a backend, or happened to its process,
+// counts as the cause of what its probes find: longer than any detection.
+const blameFor = time.Minute
 
 func (f *Fleet) standing(ref id.Ref) *standing {
 	s, ok := f.states[ref]

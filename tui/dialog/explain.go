@@ -48,24 +48,8 @@ func NewExplain(x *page.Context, ref id.Ref) *Explain {
 		}
 	case id.KindFleet, id.KindListener, id.KindClients, id.KindFault:
 	}
-	e.chain = x.Chain(LastAbout(x, ref))
+	e.chain = x.Chain(page.LastAbout(x, ref))
 	return e
-}
-
-// LastAbout is the newest event about a thing; for one with a problem, the
-// event that the problem names.
-func LastAbout(x *page.Context, ref id.Ref) api.Seq {
-	for i := len(x.Events) - 1; i >= 0; i-- {
-		if x.Events[i].Subject == ref {
-			return x.Events[i].Seq
-		}
-	}
-	for i := range x.Status.Problems {
-		if p := &x.Status.Problems[i]; p.Subject == ref {
-			return p.Cause
-		}
-	}
-	return 0
 }
 
 // Key implements Dialog.

@@ -124,7 +124,7 @@ func (p *Plan) move(by int) {
 func (p *Plan) shell() string {
 	s := api.Shell(p.command)
 	if why := strings.TrimSpace(p.reason.String()); why != "" {
-		s += " --reason '" + strings.ReplaceAll(why, "'", `'\''`) + "'"
+		s += " --why '" + strings.ReplaceAll(why, "'", `'\''`) + "'"
 	}
 	return s
 }

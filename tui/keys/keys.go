@@ -119,7 +119,7 @@ func force(m api.Measure) func(*api.Status, id.Ref) api.Command {
 }
 
 var table = []Binding{
-	{Keys: []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}, Show: "1-6", Scope: Global, Words: "screen", Help: "go to a screen", Action: Screen, Foot: 60},
+	{Keys: []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}, Show: "1-9", Scope: Global, Words: "screen", Help: "go to a screen", Action: Screen, Foot: 60},
 	{Keys: []string{"!"}, Show: "!", Scope: Global, Words: "next problem", Help: "go to the next problem: the worst first, then the newest", Action: NextBad, Foot: 62},
 	{Keys: []string{"enter"}, Show: "enter", Scope: Global, Words: "open", Help: "open what is selected", Action: Open, Foot: 61},
 	{Keys: []string{"/"}, Show: "/", Scope: Global, Words: "filter", Help: "filter: text, !text, state:warn, site:tokyo", Action: Filter, Foot: 66},

@@ -51,9 +51,9 @@ func laneMark(e *api.Event) widget.Mark {
 	return m
 }
 
-// drawLanes draws the last 15 minutes, a lane a row when there is room, and
+// DrawLanes draws the last 15 minutes, a lane a row when there is room, and
 // several in a row when there is not.
-func drawLanes(x *Context, c *widget.Canvas) {
+func DrawLanes(x *Context, c *widget.Canvas) {
 	rows := c.H - 1
 	perRow := 1
 	if rows < len(laneNames) {

@@ -147,18 +147,18 @@ func (p *Overview) Draw(x *Context, c *widget.Canvas) {
 		{least: 3, want: 2 + max(len(s.Sites), 1), rank: 1, draw: func(c *widget.Canvas) { p.drawSites(x, c) }},
 		{least: 3, want: laneRows, rank: 3, draw: func(c *widget.Canvas) {
 			if c.W < 110 {
-				drawLanes(x, c)
+				DrawLanes(x, c)
 				return
 			}
 			left := c.W * 3 / 5
-			drawLanes(x, c.Sub(0, 0, left-1, c.H))
+			DrawLanes(x, c.Sub(0, 0, left-1, c.H))
 			c.Fill(left-1, 0, 1, c.H, theme.Faint, '│')
-			drawMeasured(x, c.Sub(left, 0, c.W-left, c.H))
+			DrawMeasured(x, c.Sub(left, 0, c.W-left, c.H))
 		}},
 		{least: 2, want: clip(len(running), 1), rank: 2, draw: func(c *widget.Canvas) { drawUnderWay(x, c, running) }},
 	}
 	if c.W < 110 {
-		blocks = append(blocks, block{least: 2, want: clip(len(s.Drills), 1), rank: 4, draw: func(c *widget.Canvas) { drawMeasured(x, c) }})
+		blocks = append(blocks, block{least: 2, want: clip(len(s.Drills), 1), rank: 4, draw: func(c *widget.Canvas) { DrawMeasured(x, c) }})
 	}
 	clients := block{least: 3, want: clip(len(s.Clients), 2), rank: 5, draw: func(c *widget.Canvas) { drawClients(x, c) }}
 	latest := block{least: 3, want: 6, rank: 4, draw: func(c *widget.Canvas) { drawLatest(x, c) }}

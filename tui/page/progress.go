@@ -103,9 +103,9 @@ func drawUnderWay(x *Context, c *widget.Canvas, all []task) {
 	}
 }
 
-// drawMeasured draws what the last run of each drill measured. A drill that
+// DrawMeasured draws what the last run of each drill measured. A drill that
 // never ran has no figure.
-func drawMeasured(x *Context, c *widget.Canvas) {
+func DrawMeasured(x *Context, c *widget.Canvas) {
 	c.Rule(0, "DRILLS", fmt.Sprint(len(x.Status.Drills)), "as probes measured")
 	if len(x.Status.Drills) == 0 {
 		c.Cut(1, 1, c.W-2, theme.Dim, "the spec has no drill")

@@ -212,3 +212,14 @@ func (r *Rows[T]) Draw(c *widget.Canvas, focus bool, row func(t *T, c *widget.Ca
 		c.Cut(3, 0, c.W-4, theme.Dim, what)
 	}
 }
+
+// Marked lists the marked things that are still there.
+func (r *Rows[T]) Marked() []string {
+	var all []string
+	for i := range r.items {
+		if r.List.Marks[r.key(i)] {
+			all = append(all, r.key(i))
+		}
+	}
+	return all
+}

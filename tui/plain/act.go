@@ -33,7 +33,7 @@ func (s *shell) do(ctx context.Context, cmd api.Command) error {
 	if err != nil {
 		return err
 	}
-	req := api.Request{Command: cmd, By: actor(), Why: s.why}
+	req := api.Request{Command: cmd, By: actor("command line"), Why: s.why}
 	if s.yes && s.why == "" {
 		return usage(errors.New("--yes needs --why TEXT: the reason is kept with the command"))
 	}

@@ -84,7 +84,7 @@ func (s *shell) runDrill(ctx context.Context, name string, timeout time.Duration
 	abort := func() {
 		if !aborted {
 			aborted = true
-			_, _ = c.Do(wctx, api.Request{Command: api.AbortDrill{}, By: actor(), Why: "interrupted"})
+			_, _ = c.Do(wctx, api.Request{Command: api.AbortDrill{}, By: actor("command line"), Why: "interrupted"})
 		}
 	}
 	deadline := time.NewTimer(timeout)
@@ -129,7 +129,7 @@ func (s *shell) start(ctx context.Context, c api.Client, st *api.Status, name st
 	if !silent {
 		return s.do(ctx, cmd)
 	}
-	req := api.Request{Command: cmd, By: actor(), Why: s.why}
+	req := api.Request{Command: cmd, By: actor("command line"), Why: s.why}
 	if need := api.Confirmation(cmd, st); need != "" {
 		if !s.yes || s.why == "" {
 			return exit{ExitRefused, errors.New("it needs to be confirmed: --yes --why TEXT")}

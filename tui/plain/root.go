@@ -28,6 +28,17 @@ type UpOptions struct {
 	State    string // directory; empty: the default
 	Headless bool
 	Metrics  string // address of the metrics endpoint; empty none
+	Face     FaceOptions
+}
+
+// FaceOptions are what the console and the wallboard were told.
+type FaceOptions struct {
+	ReadOnly bool
+	Theme    string // dark, light, 16, none; empty: by the terminal
+	ASCII    bool
+	Mouse    bool
+	Page     string
+	Actor    api.Actor
 }
 
 // Worlds are what main hands in: the command line starts nothing itself.
@@ -38,8 +49,8 @@ type Worlds struct {
 	// Dial returns the client of the fleet that runs from a state directory.
 	Dial func(state string) (api.Client, error)
 	// Console and Wallboard run a face until the person leaves.
-	Console   func(ctx context.Context, c api.Client, readOnly bool) error
-	Wallboard func(ctx context.Context, dial func() (api.Client, error)) error
+	Console   func(ctx context.Context, c api.Client, o FaceOptions) error
+	Wallboard func(ctx context.Context, state string, o FaceOptions) error
 	// Service runs a backend process.
 	Service func(ctx context.Context, name, kind, address string) error
 	// Validate checks a spec. Schema is its JSON Schema. Profiles lists the
@@ -105,7 +116,7 @@ Without a subcommand it starts a whole local fleet with the console: holdfast up
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.up(cmd.Context(), UpOptions{Spec: w.Profiles[0]})
+			return s.up(cmd.Context(), UpOptions{Spec: w.Profiles[0], Face: FaceOptions{Actor: actor("console")}})
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
@@ -140,12 +151,12 @@ func (s *shell) status(ctx context.Context) (api.Client, *api.Status, error) {
 }
 
 // actor is who runs the command line.
-func actor() api.Actor {
+func actor(from string) api.Actor {
 	name := "somebody"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	return api.Actor{Name: name, From: "command line"}
+	return api.Actor{Name: name, From: from}
 }
 
 // actFlags adds the flags of verbs that change something.

@@ -3,7 +3,6 @@ package plain
 import (
 	"context"
 
-	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
@@ -31,13 +30,29 @@ nothing behind outside its state directory.`,
 			return s.up(cmd.Context(), o)
 		},
 	}
+	consoleFlags(c, &o.Face)
 	c.Flags().BoolVar(&o.Headless, "headless", false, "without the console")
 	c.Flags().StringVar(&o.Metrics, "metrics", "", "serve /metrics, /live and /ready on this address, such as 127.0.0.1:9100")
 	return c
 }
 
+// faceFlags adds the flags of what draws on a terminal.
+func faceFlags(c *cobra.Command, o *FaceOptions) {
+	c.Flags().StringVar(&o.Theme, "theme", "", "dark, light, 16 or none (default: by the terminal; none with NO_COLOR)")
+	_ = c.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions([]string{"dark", "light", "16", "none"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().BoolVar(&o.ASCII, "ascii", false, "use no glyph beyond ASCII")
+}
+
+func consoleFlags(c *cobra.Command, o *FaceOptions) {
+	faceFlags(c, o)
+	c.Flags().BoolVar(&o.ReadOnly, "read-only", false, "look only")
+	c.Flags().BoolVar(&o.Mouse, "mouse", false, "take the mouse; selecting text then needs shift")
+	c.Flags().StringVar(&o.Page, "page", "", "first page: overview, pools, backends, drills, events, faults")
+	o.Actor = actor("console")
+}
+
 func (s *shell) consoleCommand() *cobra.Command {
-	var readOnly bool
+	var o FaceOptions
 	c := &cobra.Command{
 		Use: "console", Short: "Open the console on the running fleet", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,20 +60,23 @@ func (s *shell) consoleCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.worlds.Console(cmd.Context(), c, readOnly)
+			return s.worlds.Console(cmd.Context(), c, o)
 		},
 	}
-	c.Flags().BoolVar(&readOnly, "read-only", false, "look only")
+	consoleFlags(c, &o)
 	return c
 }
 
 func (s *shell) wallboardCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "wallboard", Short: "Show the read-only wallboard; it reconnects by itself", Args: cobra.NoArgs,
+	var o FaceOptions
+	c := &cobra.Command{
+		Use: "wallboard", Short: "Show the read-only wallboard; it connects again by itself", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.worlds.Wallboard(cmd.Context(), func() (api.Client, error) { return s.client() })
+			return s.worlds.Wallboard(cmd.Context(), s.state, o)
 		},
 	}
+	faceFlags(c, &o)
+	return c
 }
 
 // serviceCommand is how the local fleet starts a backend; nobody types it.

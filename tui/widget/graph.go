@@ -155,8 +155,9 @@ func (c *Canvas) Rule(y int, title, extra, right string) {
 		c.Put(x, y, theme.Faint, ' ')
 	}
 	if n := Width(right); right != "" && x+n+5 < c.W {
-		c.Put(c.W-n-2, y, theme.Faint, ' ')
-		c.Text(c.W-n-1, y, theme.Dim, right)
+		c.Put(c.W-n-3, y, theme.Faint, ' ')
+		c.Text(c.W-n-2, y, theme.Dim, right)
+		c.Put(c.W-2, y, theme.Faint, ' ')
 	}
 }
 
@@ -166,38 +167,6 @@ func (c *Canvas) Say(x, y int, l theme.Look) int {
 	c.Put(x+1, y, l.Token, ' ')
 	c.Text(x+2, y, l.Token, l.Word)
 	return x + 2 + theme.WordWidth
-}
-
-var digits = map[rune][4]string{
-	'0': {"▄▀▀▀▄", "█   █", "█   █", " ▀▀▀ "}, '1': {" ▄█  ", "  █  ", "  █  ", " ▀▀▀ "},
-	'2': {"▄▀▀▀▄", "  ▄▄▀", "▄▀   ", "▀▀▀▀▀"}, '3': {"▀▀▀▀▄", " ▄▄▄▀", "    █", "▀▀▀▀ "},
-	'4': {"  ▄█ ", "▄▀ █ ", "▀▀▀█▀", "   ▀ "}, '5': {"█▀▀▀▀", "▀▀▀▀▄", "    █", "▀▀▀▀ "},
-	'6': {"▄▀▀▀ ", "█▄▄▄ ", "█   █", " ▀▀▀ "}, '7': {"▀▀▀▀█", "   ▄▀", "  █  ", "  ▀  "},
-	'8': {"▄▀▀▀▄", "▀▄▄▄▀", "█   █", " ▀▀▀ "}, '9': {"▄▀▀▀▄", "▀▄▄▄█", "    █", " ▀▀▀ "},
-	'.': {" ", " ", " ", "▀"}, '-': {"     ", "▄▄▄▄▄", "     ", "     "}, ' ': {" ", " ", " ", " "},
-}
-
-// Big draws digits four rows high and returns the column after them.
-func (c *Canvas) Big(x, y int, k theme.Token, s string) int {
-	for _, r := range s {
-		d, ok := digits[r]
-		if !ok {
-			continue
-		}
-		n := 0
-		for row, line := range d {
-			n = Width(line)
-			i := 0
-			for _, g := range line {
-				if g != ' ' {
-					c.Put(x+i, y+row, k, g)
-				}
-				i++
-			}
-		}
-		x += n + 1
-	}
-	return x
 }
 
 // Box draws a frame and blanks what is inside it.
