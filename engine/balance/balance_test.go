@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ type world struct {
 	now     instant.Instant
 	table   *balance.Table
 	changes []balance.Change
-	cuts    []string
+	cuts    []balance.Cut
 	active  map[int]int64
 	latency map[int]time.Duration
 	turn    uint64
@@ -367,8 +368,8 @@ func TestSpecChangesKeepWhatStays(t *testing.T) {
 	if s := w.phase("b1"); s.Phase != api.PhaseDraining {
 		t.Errorf("b1 is %+v", s)
 	}
-	if len(w.cuts) != 1 || w.cuts[0] != "b2" {
-		t.Errorf("cuts are %v, want b2", w.cuts)
+	if len(w.cuts) != 0 {
+		t.Errorf("flows are cut with the change: %v", w.cuts)
 	}
 	fresh := pool(2, nil)
 	seven := 7
@@ -376,6 +377,31 @@ func TestSpecChangesKeepWhatStays(t *testing.T) {
 	w.do(balance.SetSpec{Pools: []spec.Pool{fresh}})
 	if s := w.phase("b0"); s.Weight != 7 {
 		t.Errorf("the spec's new weight is not in force: %+v", s)
+	}
+}
+
+// TestWhoLeavesMayFinish: flows of a backend that leaves the spec, or moves to
+// another address, have the pool's drain_for; who comes back in time keeps them.
+func TestWhoLeavesMayFinish(t *testing.T) {
+	three := pool(3, nil)
+	three.DrainFor = spec.Duration(10 * time.Second)
+	w := newWorld(t, three)
+	was := three.Backends[2].AddrPort()
+	moved := three
+	moved.Backends = slices.Clone(three.Backends[:2])
+	moved.Backends[1].Port++
+	w.do(balance.SetSpec{Pools: []spec.Pool{moved}})
+	w.run(9 * time.Second)
+	if len(w.cuts) != 0 {
+		t.Fatalf("cut before the deadline: %v", w.cuts)
+	}
+	back := moved
+	back.Backends = append(slices.Clone(moved.Backends), three.Backends[2])
+	w.do(balance.SetSpec{Pools: []spec.Pool{back}})
+	w.run(2 * time.Second)
+	want := []balance.Cut{{Backend: "b1", Address: three.Backends[1].AddrPort()}}
+	if !slices.Equal(w.cuts, want) {
+		t.Errorf("cuts are %v, want %v: b2 at %s is back", w.cuts, want, was)
 	}
 }
 

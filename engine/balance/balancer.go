@@ -16,7 +16,8 @@ type Balancer struct {
 	listeners []Listener
 	pools     []*pool // sorted by name
 	byName    map[string]*backend
-	table     *Table // the newest one
+	leaving   []leaving // the soonest deadline first
+	table     *Table    // the newest one
 	dirty     bool
 }
 
@@ -66,7 +67,7 @@ func New() *Balancer { return &Balancer{byName: map[string]*backend{}, table: &T
 func (b *Balancer) Step(now instant.Instant, ev Event, out *Effects) {
 	switch ev := ev.(type) {
 	case SetSpec:
-		b.setSpec(now, ev, out)
+		b.setSpec(now, ev)
 	case SetHealth:
 		if x, ok := b.byName[ev.Backend]; ok {
 			b.dirty = b.dirty || x.health.Forced != ev.Health.Forced // it counts in a panic
@@ -108,6 +109,9 @@ func (b *Balancer) Step(now instant.Instant, ev Event, out *Effects) {
 // Deadline is when the Balancer next wants Wake.
 func (b *Balancer) Deadline() instant.Instant {
 	next := instant.Never
+	if len(b.leaving) > 0 {
+		next = b.leaving[0].to
+	}
 	for _, p := range b.pools {
 		for _, x := range p.backends {
 			if x.drains && !x.drained {
@@ -124,7 +128,7 @@ func (b *Balancer) Deadline() instant.Instant {
 	return next
 }
 
-func (b *Balancer) setSpec(now instant.Instant, ev SetSpec, out *Effects) {
+func (b *Balancer) setSpec(now instant.Instant, ev SetSpec) {
 	old := b.byName
 	b.byName = map[string]*backend{}
 	b.pools = b.pools[:0]
@@ -134,7 +138,7 @@ func (b *Balancer) setSpec(now instant.Instant, ev SetSpec, out *Effects) {
 			s := &p.spec.Backends[j]
 			x, ok := old[s.Name]
 			if ok && (x.pool.spec.Name != p.spec.Name || x.spec.Address != s.Address || x.spec.Port != s.Port) {
-				out.Cut = append(out.Cut, s.Name) // the same name, another service
+				b.leave(now, x) // the same name, another service
 				ok = false
 			}
 			if !ok {
@@ -151,13 +155,34 @@ func (b *Balancer) setSpec(now instant.Instant, ev SetSpec, out *Effects) {
 		b.pools = append(b.pools, p)
 	}
 	slices.SortFunc(b.pools, func(a, c *pool) int { return cmp.Compare(a.spec.Name, c.spec.Name) })
-	gone := len(out.Cut)
-	for name := range old {
-		out.Cut = append(out.Cut, name)
+	for _, x := range old {
+		b.leave(now, x)
 	}
-	slices.Sort(out.Cut[gone:])
+	// Who is back at its old address keeps its flows.
+	b.leaving = slices.DeleteFunc(b.leaving, func(l leaving) bool {
+		x, ok := b.byName[l.cut.Backend]
+		return ok && x.spec.AddrPort() == l.cut.Address
+	})
+	slices.SortFunc(b.leaving, func(p, q leaving) int {
+		return cmp.Or(cmp.Compare(p.to, q.to), cmp.Compare(p.cut.Backend, q.cut.Backend))
+	})
 	b.setListeners(ev)
 	b.dirty = true
+}
+
+// leaving is a backend that left the spec with flows that may go on for a
+// while, as if it drained: a change of the spec breaks nobody's connection.
+type leaving struct {
+	cut Cut
+	to  instant.Instant
+}
+
+func (b *Balancer) leave(now instant.Instant, x *backend) {
+	to := now.Add(x.pool.spec.DrainFor.D())
+	if x.drains {
+		to = min(to, x.drainTo)
+	}
+	b.leaving = append(b.leaving, leaving{Cut{x.spec.Name, x.spec.AddrPort()}, to})
 }
 
 func (b *Balancer) setListeners(ev SetSpec) {
@@ -238,11 +263,15 @@ func (x *backend) weightNow() int {
 
 // expire carries out the deadlines that have come.
 func (b *Balancer) expire(now instant.Instant, out *Effects) {
+	for len(b.leaving) > 0 && b.leaving[0].to.Reached(now) {
+		out.Cut = append(out.Cut, b.leaving[0].cut)
+		b.leaving = b.leaving[1:]
+	}
 	for _, p := range b.pools {
 		for _, x := range p.backends {
 			if x.drains && !x.drained && x.drainTo.Reached(now) {
 				x.drained = true
-				out.Cut = append(out.Cut, x.spec.Name)
+				out.Cut = append(out.Cut, Cut{Backend: x.spec.Name})
 			}
 			if x.ejectedTo > 0 && x.ejectedTo.Reached(now) {
 				x.ejectedTo = 0

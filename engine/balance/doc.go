@@ -15,7 +15,8 @@
 //
 // # Promises
 //
-// A backend is in exactly one phase. A drain is never cut before its deadline.
+// A backend is in exactly one phase. A drain is never cut before its deadline, and
+// a backend that leaves the spec has its pool's drain_for for the flows it has.
 // New flows go only to usable backends: up, not draining, not ejected, weight
 // over 0; to backups only when there is no other; and to all that are not
 // forced down, draining or of weight 0 when the pool panics. Ejection never

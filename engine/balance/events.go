@@ -84,13 +84,19 @@ type PanicChange struct {
 	Reason string
 }
 
+// Cut names the flows of a backend that are to be closed: the deadline of its
+// drain has come, or of its leave from the spec.
+type Cut struct {
+	Backend string
+	Address string // only those to this address:port; empty: all
+}
+
 // Effects are what a Balancer asks for.
 type Effects struct {
 	// Table is set when the data path must use a new one.
 	Table *Table
-	// Cut are backends whose remaining flows are to be closed: the deadline of
-	// their drain has come, or they left the spec.
-	Cut []string
+	// Cut says whose remaining flows are to be closed.
+	Cut []Cut
 	// Changes and Panics are for the picture and the event ring.
 	Changes []Change
 	Panics  []PanicChange

@@ -79,7 +79,7 @@ type Reading struct {
 type Effects struct {
 	Launches []probe.Launch // answered by Probed
 	Table    *balance.Table // nil: no change. Answered by Bound per listener that changed
-	Cut      []string       // backends whose flows are to be closed
+	Cut      []balance.Cut  // flows that are to be closed
 	Notes    []Note         // for the fleet's event ring
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -54,7 +55,8 @@ type binding struct {
 	front    *front.Front
 	address  string
 	protocol spec.Protocol
-	shape    string // of the settings that need a server of their own
+	shape    string       // of the settings that need a server of their own
+	listener net.Listener // nil for UDP
 	closer   func() error
 	end      func()
 }
@@ -76,7 +78,6 @@ func (p *Proxy) Apply(t *balance.Table) []host.Bound {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.flows.Swap(t)
-	var answers []host.Bound
 	wanted := map[string]bool{}
 	for i := range t.Listeners {
 		wanted[t.Listeners[i].Spec.Name] = true
@@ -84,22 +85,38 @@ func (p *Proxy) Apply(t *balance.Table) []host.Bound {
 	for name, b := range p.bound {
 		if !wanted[name] {
 			p.release(name, b)
+		}
+	}
+	for name := range p.sick {
+		if !wanted[name] {
 			delete(p.sick, name)
 		}
 	}
-	for i := range t.Listeners {
-		l := &t.Listeners[i]
-		changed, err := p.serve(l)
-		if !changed {
-			continue
+	// A listener may want the address that one behind it in the table is about to
+	// leave: whoever fails is tried once more.
+	answers := make(map[string]host.Bound)
+	for range 2 {
+		failed := false
+		for i := range t.Listeners {
+			l := &t.Listeners[i]
+			changed, err := p.serve(l)
+			failed = failed || err != nil
+			if !changed {
+				continue
+			}
+			a := host.Bound{Listener: l.Spec.Name, Address: l.Bind, OK: err == nil}
+			if err != nil {
+				a.Reason = words(err)
+			}
+			answers[a.Listener] = a
 		}
-		a := host.Bound{Listener: l.Spec.Name, Address: l.Bind, OK: err == nil}
-		if err != nil {
-			a.Reason = words(err)
+		if !failed {
+			break
 		}
-		answers = append(answers, a)
 	}
-	return answers
+	all := slices.Collect(maps.Values(answers))
+	slices.SortFunc(all, func(a, b host.Bound) int { return strings.Compare(a.Listener, b.Listener) })
+	return all
 }
 
 // Retry tries again to bind what could not be bound.
@@ -131,15 +148,29 @@ func (p *Proxy) serve(l *balance.Listener) (changed bool, err error) {
 			}
 			return p.well(name)
 		}
-		// Another address or another way to serve it: the old one takes no new
-		// connections from here on and finishes those it has.
-		p.release(name, b)
+		// Another address or another way to serve it: the old server takes no new
+		// connections from here on and finishes those it has. It goes only when the
+		// new one stands.
+		next, err := p.bind(l, shape, b)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			// It may be the old one that is in the way: 0.0.0.0 before 10.0.0.1.
+			p.release(name, b)
+			next, err = p.bind(l, shape, nil)
+		}
+		if err != nil {
+			return p.ill(name, err)
+		}
+		if p.bound[name] == b {
+			p.release(name, b)
+		}
+		p.bound[name] = next
+		delete(p.sick, name)
+		return true, nil
 	}
-	b, err := p.bind(l)
+	b, err := p.bind(l, shape, nil)
 	if err != nil {
 		return p.ill(name, err)
 	}
-	b.shape = shape
 	p.bound[name] = b
 	delete(p.sick, name)
 	return true, nil
@@ -179,13 +210,14 @@ func flat(l *spec.Listener) any {
 	return []any{x, tls, redirect, forwarded}
 }
 
-// bind binds a listener and begins to serve it.
-func (p *Proxy) bind(l *balance.Listener) (*binding, error) {
+// bind binds a listener and begins to serve it. At the address of the one it
+// follows, it takes over the socket, with the connections that wait in it.
+func (p *Proxy) bind(l *balance.Listener, shape string, before *binding) (*binding, error) {
 	f := &front.Front{Name: l.Spec.Name, Flows: p.flows, Meter: p.flows.Listener(l.Spec.Name), Log: p.options.Log, Dir: p.options.Dir}
 	if err := f.Set(l.Spec); err != nil {
 		return nil, err
 	}
-	b := &binding{front: f, address: l.Bind, protocol: l.Spec.Protocol}
+	b := &binding{front: f, address: l.Bind, protocol: l.Spec.Protocol, shape: shape}
 	if l.Spec.Protocol == spec.UDP {
 		pc, err := listenConfig.ListenPacket(p.ctx, "udp", l.Bind)
 		if err != nil {
@@ -198,11 +230,11 @@ func (p *Proxy) bind(l *balance.Listener) (*binding, error) {
 		b.closer, b.end = func() error { s.Close(); return c.Close() }, s.Close
 		return b, nil
 	}
-	ln, err := listenConfig.Listen(p.ctx, "tcp", l.Bind)
+	ln, err := p.listen(l.Bind, before)
 	if err != nil {
 		return nil, err
 	}
-	b.closer = ln.Close
+	b.listener, b.closer = ln, ln.Close
 	switch l.Spec.Protocol {
 	case spec.HTTP, spec.HTTPS:
 		s := web.New(f)
@@ -214,6 +246,24 @@ func (p *Proxy) bind(l *balance.Listener) (*binding, error) {
 		b.end = s.Close
 	}
 	return b, nil
+}
+
+// listen returns a listening socket: the one of before again where that has the
+// address, for a socket that is closed resets the connections that wait in it.
+func (p *Proxy) listen(address string, before *binding) (net.Listener, error) {
+	if before == nil || before.address != address || before.listener == nil {
+		return listenConfig.Listen(p.ctx, "tcp", address)
+	}
+	t, ok := before.listener.(*net.TCPListener)
+	if !ok {
+		return nil, fmt.Errorf("proxy: %s cannot be handed over", address)
+	}
+	f, err := t.File()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return net.FileListener(f)
 }
 
 // listenConfig lets a listener be bound again at once after it was released.
@@ -239,7 +289,7 @@ func (p *Proxy) release(name string, b *binding) {
 }
 
 // Cut closes the open flows of backends.
-func (p *Proxy) Cut(backends []string) { p.flows.Cut(backends) }
+func (p *Proxy) Cut(all []balance.Cut) { p.flows.Cut(all) }
 
 // Draining returns how many flows each of the named backends still has.
 func (p *Proxy) Draining(names []string) map[string]int64 {

@@ -22,9 +22,10 @@ const checkEvery = 2 * time.Second
 
 // Store holds the certificates of one listener.
 type Store struct {
-	dir  string
-	spec spec.TLS
-	log  *slog.Logger
+	dir    string
+	spec   spec.TLS
+	log    *slog.Logger
+	config *tls.Config
 
 	now     atomic.Pointer[loaded]
 	checked atomic.Int64 // when files were looked at last
@@ -45,6 +46,7 @@ func Open(s spec.TLS, dir string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	st.config = st.newConfig()
 	st.now.Store(l)
 	st.checked.Store(time.Now().UnixNano())
 	return st, nil
@@ -134,8 +136,12 @@ func (s *Store) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return &l.certs[0], nil
 }
 
-// Config returns a TLS configuration that serves the store's certificates.
-func (s *Store) Config() *tls.Config {
+// Config returns the TLS configuration that serves the store's certificates. It
+// is one for all connections, so that sessions can be resumed; nobody may change
+// it.
+func (s *Store) Config() *tls.Config { return s.config }
+
+func (s *Store) newConfig() *tls.Config {
 	least := uint16(tls.VersionTLS12)
 	if s.spec.MinVersion == "1.3" {
 		least = tls.VersionTLS13

@@ -18,6 +18,7 @@ type Backend struct {
 
 	flows *Flows
 	name  string
+	left  bool         // the newest table does not have it; under the lock of flows
 	limit atomic.Int64 // open flows; 0 none
 	taken atomic.Int64 // places in use
 	ewma  atomic.Int64 // nanoseconds to the first byte
@@ -43,6 +44,7 @@ type Place struct {
 	backend *Backend
 	cut     func()
 	wasCut  bool
+	good    atomic.Bool // its success is counted already
 }
 
 // take takes a place if there is one.
@@ -143,10 +145,14 @@ func (p *Place) OnCut(f func()) {
 	p.backend.mu.Unlock()
 }
 
-func (b *Backend) cut() {
+// cut closes the flows to an address; empty: all.
+func (b *Backend) cut(address string) {
 	b.mu.Lock()
 	all := make([]func(), 0, len(b.open))
 	for p := range b.open {
+		if address != "" && p.Address != address {
+			continue
+		}
 		p.wasCut = true
 		all = append(all, p.cut)
 		delete(b.open, p)
@@ -172,6 +178,14 @@ func (p *Place) Answered(d time.Duration) {
 	e.Store(max(next, 1))
 }
 
+// Good counts a success before the flow has ended: a flow that lasts for hours
+// must not leave the failures before it standing as the newest word.
+func (p *Place) Good() {
+	if !p.good.Swap(true) {
+		p.backend.outcomes.add(p.backend, Outcome{}, p.Pool.Ejection.Failures)
+	}
+}
+
 // Outcome is how a flow ended.
 type Outcome struct {
 	Failed bool
@@ -193,7 +207,7 @@ func (p *Place) Done(o Outcome) {
 	if b.limit.Load() > 0 {
 		b.admit()
 	}
-	if o.Client {
+	if o.Client || !o.Failed && p.good.Load() {
 		return
 	}
 	if o.Failed {
@@ -215,21 +229,23 @@ type outcomes struct {
 }
 
 func (o *outcomes) add(b *Backend, one Outcome, failures int) {
-	if !one.Failed {
+	row := int64(0)
+	if one.Failed {
+		o.failed.Add(1)
+		row = o.inARow.Add(1)
+	} else {
 		o.ok.Add(1)
 		if o.inARow.Load() == 0 {
 			return // nothing is being counted that a success would end
 		}
 		o.inARow.Store(0)
-	} else {
-		o.failed.Add(1)
-		o.inARow.Add(1)
 	}
-	row := o.inARow.Load()
-	now := b.flows.options.Now()
-	last := o.last.Load()
-	due := now-instant.Instant(last) >= reportEvery
-	if !due && int(row) != failures || !o.last.CompareAndSwap(last, int64(now)) {
+	now, last := b.flows.options.Now(), o.last.Load()
+	// The failure that ejects, and each further multiple of it, waits for nobody:
+	// the balancer may have refused the first time.
+	if failures > 0 && row > 0 && row%int64(failures) == 0 {
+		o.last.Store(int64(now))
+	} else if now-instant.Instant(last) < reportEvery || !o.last.CompareAndSwap(last, int64(now)) {
 		return
 	}
 	b.flows.options.Report(balance.Outcomes{

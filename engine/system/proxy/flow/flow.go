@@ -78,12 +78,15 @@ func (f *Flows) Swap(t *balance.Table) {
 		if !ok {
 			b = &Backend{flows: f, name: spec.Name, open: map[*Place]struct{}{}}
 		}
+		b.left = false
 		b.limit.Store(int64(spec.FlowsMax))
 		s.backends[i], keep[spec.Name] = b, b
 	}
 	for name, b := range f.backends {
-		if _, ok := keep[name]; !ok && b.Meter.Active() > 0 {
-			keep[name] = b // until its last flow is gone
+		if _, ok := keep[name]; !ok && (b.Meter.Active() > 0 || !b.left) {
+			// Until its last flow is gone, and past the flows that are getting their
+			// place by the table before.
+			keep[name], b.left = b, true
 		}
 	}
 	f.backends = keep
@@ -143,14 +146,14 @@ func (f *Flows) Backends() []*Backend {
 	return all
 }
 
-// Cut closes the open flows of backends.
-func (f *Flows) Cut(names []string) {
-	for _, n := range names {
+// Cut closes open flows.
+func (f *Flows) Cut(all []balance.Cut) {
+	for _, c := range all {
 		f.mu.Lock()
-		b := f.backends[n]
+		b := f.backends[c.Backend]
 		f.mu.Unlock()
 		if b != nil {
-			b.cut()
+			b.cut(c.Address)
 		}
 	}
 }

@@ -3,10 +3,13 @@
 package front
 
 import (
+	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
@@ -24,6 +27,8 @@ type Front struct {
 	Dir   string // where the spec's relative files are
 
 	settings atomic.Pointer[Settings]
+	tls      *tls.Config
+	tlsOnce  sync.Once
 }
 
 // Settings are what a new flow goes by. They are immutable.
@@ -52,6 +57,28 @@ func (f *Front) Set(s *spec.Listener) error {
 	f.settings.Store(next)
 	return nil
 }
+
+// TLS returns a configuration that goes, for each handshake, by the settings in
+// force then. Session tickets are its own, so that sessions outlive a change of
+// the certificates.
+func (f *Front) TLS() *tls.Config {
+	f.tlsOnce.Do(func() {
+		f.tls = &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				if c := f.Now().Certs; c != nil {
+					return c.Config(), nil
+				}
+				return nil, errNoCertificate
+			},
+		}
+	})
+	return f.tls
+}
+
+// errNoCertificate means that TLS was taken off a listener while a client began
+// its handshake.
+var errNoCertificate = errors.New("front: the listener has no certificate")
 
 // Now returns the settings in force.
 func (f *Front) Now() *Settings { return f.settings.Load() }

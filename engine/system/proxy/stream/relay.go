@@ -2,247 +2,217 @@ package stream
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/meter"
 	"golang.org/x/sys/unix"
 )
 
 // relay is one flow between its client and its backend.
 type relay struct {
-	client, backend net.Conn
-	meters          [2]counter // the listener's and the backend's
+	raw     net.Conn // the client's connection as it was accepted
+	client  net.Conn // the same behind its PROXY header, or its TLS
+	backend net.Conn
+	meter   *meter.Meter // the listener's
+	place   *flow.Place
+	idle    time.Duration // after so much silence the flow is closed
 
-	last     atomic.Int64 // when bytes were seen last, Unix nanoseconds
-	answered atomic.Int64 // bytes from the backend
-	closed   atomic.Bool
+	last     atomic.Int64 // when bytes were seen last, since began
+	answered atomic.Bool  // the backend has sent something
+
+	mu    sync.Mutex // for backend while it is being connected
+	ended atomic.Bool
 }
 
-// counter is a meter.Meter.
-type counter interface {
-	In(int64)
-	Out(int64)
+// failure is why one direction ended before its time.
+type failure struct {
+	err error
+	// backend says that it is the backend's end that failed.
+	backend bool
 }
 
-// backendError is a failure of the backend's end.
-type backendError struct{ error }
+func (f *failure) Error() string { return f.err.Error() }
 
-func (e backendError) Unwrap() error { return e.error }
+// began is a point in monotonic time: the wall clock may be set while flows are
+// open.
+var began = time.Now()
 
-func (r *relay) touch() { r.last.Store(time.Now().UnixNano()) }
+func (r *relay) touch() { r.last.Store(int64(time.Since(began))) }
 
-// idleFor is how long no byte was seen, in either direction. While the kernel
-// moves the bytes the relay does not see them, and asks it.
-func (r *relay) idleFor() time.Duration {
-	idle := time.Since(time.Unix(0, r.last.Load()))
-	if idle < 5*time.Second {
-		return idle
+// attach gives the relay its backend; false when the flow was ended meanwhile.
+func (r *relay) attach(c net.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended.Load() {
+		_ = c.Close()
+		return false
 	}
-	for _, c := range []net.Conn{r.client, r.backend} {
-		if w, ok := c.(*front.Conn); ok {
-			_, c = w.Rest()
-		}
-		if t, ok := c.(*net.TCPConn); ok {
-			idle = min(idle, kernelIdle(t))
-		}
-	}
-	return idle
+	r.backend = c
+	return true
 }
 
-// kernelIdle is the time since the kernel saw data of a connection.
-func kernelIdle(c *net.TCPConn) time.Duration {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 1 << 62
-	}
-	idle := time.Duration(1 << 62)
-	_ = raw.Control(func(fd uintptr) {
-		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			idle = time.Duration(min(info.Last_data_recv, info.Last_data_sent)) * time.Millisecond
-		}
-	})
-	return idle
-}
+// close ends the flow in good order.
+func (r *relay) close() { r.end(false) }
 
-// close ends the flow at once.
-func (r *relay) close() {
-	if r.closed.Swap(true) {
+// abort ends the flow by resets: an end that got half of something must not
+// take it for the whole.
+func (r *relay) abort() { r.end(true) }
+
+func (r *relay) end(broken bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended.Swap(true) {
+		return
+	}
+	if r.backend != nil {
+		if broken {
+			reset(r.backend)
+		}
+		_ = r.backend.Close()
+	}
+	if broken {
+		// Below TLS: its close_notify would say that all is well.
+		reset(r.raw)
+		_ = r.raw.Close()
 		return
 	}
 	_ = r.client.Close()
-	_ = r.backend.Close()
 }
 
-// run moves bytes both ways until both have ended, or one has failed. first and
-// second go to the backend before anything else.
-func (r *relay) run(first, second []byte) error {
-	defer r.close()
-	var rest []byte
+// reset makes the closing of a connection a reset, unless bytes are still on
+// their way to its peer: a reset would take those with it.
+func reset(c net.Conn) {
+	t, ok := c.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	raw, err := t.SyscallConn()
+	if err != nil {
+		return
+	}
+	unsent := 0
+	_ = raw.Control(func(fd uintptr) { unsent, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
+	if unsent == 0 {
+		_ = t.SetLinger(0)
+	}
+}
+
+// quietFor is how long the relay itself saw no byte, in either direction.
+func (r *relay) quietFor(now time.Time) time.Duration {
+	return now.Sub(began) - time.Duration(r.last.Load())
+}
+
+// kernelQuietFor is how long the kernel saw no data, in either direction and at
+// either end.
+func (r *relay) kernelQuietFor() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	quiet := time.Duration(1 << 62)
+	for _, c := range []net.Conn{r.raw, r.backend} {
+		t, ok := c.(*net.TCPConn)
+		if !ok {
+			continue
+		}
+		raw, err := t.SyscallConn()
+		if err != nil {
+			continue
+		}
+		_ = raw.Control(func(fd uintptr) {
+			if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+				quiet = min(quiet, time.Duration(min(info.Last_data_recv, info.Last_data_sent))*time.Millisecond)
+			}
+		})
+	}
+	return quiet
+}
+
+// run moves bytes both ways until both have ended, or one has failed, and says
+// what that tells of the backend. first and second go to the backend before
+// anything else.
+func (r *relay) run(first, second []byte) flow.Outcome {
+	// What the flow still owes its backend is sent before the kernel may move
+	// bytes by itself; the PROXY header's connection is left behind then.
 	client := r.client
+	var rest []byte
 	if w, ok := client.(*front.Conn); ok {
 		rest, client = w.Rest()
 	}
 	for _, b := range [][]byte{first, second, rest} {
-		if len(b) > 0 {
-			if _, err := r.backend.Write(b); err != nil {
-				return backendError{err}
-			}
+		if len(b) == 0 {
+			continue
+		}
+		if _, err := r.backend.Write(b); err != nil {
+			return r.finish(nil, &failure{err: err, backend: true})
 		}
 	}
-	up := make(chan error, 1)
-	go func() {
-		up <- r.copy(r.backend, client, r.in)
-	}()
-	down := r.copy(client, r.backend, r.out)
-	if down != nil {
-		r.close() // the client must see a broken answer as broken
+	if n := len(second) + len(rest); n > 0 {
+		r.sent(n)
 	}
-	return errors.Join(down, <-up)
+	up := make(chan *failure, 1)
+	go func() { up <- r.carry(r.backend, client, r.sent) }()
+	down := r.carry(client, r.backend, r.got)
+	return r.finish(down, <-up)
 }
 
-func (r *relay) in(n int64) {
-	r.meters[0].In(n)
-	r.meters[1].In(n)
-	r.touch()
-}
-
-func (r *relay) out(n int64) {
-	r.meters[0].Out(n)
-	r.meters[1].Out(n)
-	r.answered.Add(n)
-	r.touch()
-}
-
-// Sizes of a copy. A read of 16 KiB takes most requests and answers whole; past
-// spliceAfter bytes of one direction the kernel moves them itself, which pays
-// for its set-up only in long bodies.
-const (
-	bufferSize  = 16 << 10
-	spliceAfter = 64 << 10
-	spliceChunk = 1 << 20
-)
-
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
-// copy moves one direction to its end and closes that half.
-func (r *relay) copy(dst, src net.Conn, count func(int64)) error {
-	err := r.move(dst, src, count)
-	if err == nil {
-		if h, ok := dst.(interface{ CloseWrite() error }); ok {
-			_ = h.CloseWrite()
-		}
-		return nil
-	}
-	if src == r.backend || dst == r.backend && !isRead(err) {
-		err = backendError{err}
-	}
-	r.close()
-	return err
-}
-
-// readError marks a failure of the source.
-type readError struct{ error }
-
-func (e readError) Unwrap() error { return e.error }
-
-func isRead(err error) bool { return errors.As(err, new(readError)) }
-
-func (r *relay) move(dst, src net.Conn, count func(int64)) error {
-	ts, ok1 := src.(*net.TCPConn)
-	td, ok2 := dst.(*net.TCPConn)
-	if !ok1 || !ok2 {
-		return plain(dst, src, count)
-	}
-	raw, err := ts.SyscallConn()
-	if err != nil {
-		return err
-	}
-	total := int64(0)
-	for total < spliceAfter {
-		n, err := step(td, raw, count)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return nil
-		}
-		total += int64(n)
-	}
-	for {
-		n, err := io.CopyN(td, ts, spliceChunk)
-		if n > 0 {
-			count(n)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// step moves what is there once. The buffer is taken only when there is
-// something to read, so that an idle flow holds none.
-func step(dst *net.TCPConn, src syscall.RawConn, count func(int64)) (int, error) {
-	var buf *[bufferSize]byte
-	var n int
-	var err error
-	wait := src.Read(func(fd uintptr) bool {
-		buf = buffers.Get().(*[bufferSize]byte)
-		for {
-			n, err = unix.Read(int(fd), buf[:])
-			if !errors.Is(err, unix.EINTR) {
-				break
-			}
-		}
-		if errors.Is(err, unix.EAGAIN) {
-			buffers.Put(buf)
-			buf = nil
-			return false
-		}
-		return true
-	})
-	if buf != nil {
-		defer buffers.Put(buf)
-	}
+// finish closes both ends when both directions are over.
+func (r *relay) finish(down, up *failure) flow.Outcome {
+	var blamed error
 	switch {
-	case wait != nil:
-		return 0, readError{wait}
-	case err != nil:
-		return 0, readError{err}
-	case n == 0:
-		return 0, nil
+	case down != nil && down.backend && !errors.Is(down.err, net.ErrClosed):
+		blamed = down.err // it broke while it should have answered
+	case up != nil && up.backend && !r.answered.Load() && !errors.Is(up.err, net.ErrClosed):
+		blamed = up.err // it took no more, and had not said a word
 	}
-	if _, err := dst.Write(buf[:n]); err != nil {
-		return 0, err
+	if blamed == nil {
+		r.close()
+		return flow.Outcome{Client: !r.answered.Load()}
 	}
-	count(int64(n))
-	return n, nil
+	r.abort()
+	r.meter.Error()
+	return flow.Blame(blamed)
 }
 
-// plain moves bytes that the process must see: TLS.
-func plain(dst io.Writer, src io.Reader, count func(int64)) error {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	for {
-		n, err := src.Read(buf[:])
-		if n > 0 {
-			if _, err := dst.Write(buf[:n]); err != nil {
-				return err
-			}
-			count(int64(n))
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return readError{err}
-		}
+// carry moves one direction to its end and closes that half; when it fails, the
+// flow is over.
+func (r *relay) carry(dst, src net.Conn, count func(int)) *failure {
+	read, write := move(dst, src, count)
+	switch {
+	case read != nil:
+		r.abort()
+		return &failure{err: read, backend: src == r.backend}
+	case write != nil && dst == r.backend:
+		// A backend that takes no more may have answered for good, as a web server
+		// does that refuses a long upload: what it said must reach the client.
+		return &failure{err: write, backend: true}
+	case write != nil:
+		r.abort()
+		return &failure{err: write}
+	}
+	if h, ok := dst.(interface{ CloseWrite() error }); ok {
+		_ = h.CloseWrite()
+	}
+	return nil
+}
+
+// sent counts bytes of the client.
+func (r *relay) sent(n int) {
+	r.meter.In(int64(n))
+	r.place.Meter.In(int64(n))
+	r.touch()
+}
+
+// got counts bytes of the backend. The first of them is its success.
+func (r *relay) got(n int) {
+	r.meter.Out(int64(n))
+	r.place.Meter.Out(int64(n))
+	r.touch()
+	if !r.answered.Load() {
+		r.answered.Store(true)
+		r.place.Good()
 	}
 }

@@ -1,15 +1,11 @@
-// Package stream carries TCP flows to backends: plain, behind terminated TLS, and
-// TLS that is passed through by the name in its ClientHello.
 package stream
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
@@ -27,6 +23,7 @@ type Server struct {
 
 	mu    sync.Mutex
 	flows map[*relay]struct{}
+	ended bool
 }
 
 // New returns a Server.
@@ -44,108 +41,116 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 // Close ends all flows.
 func (s *Server) Close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.ended = true
+	all := make([]*relay, 0, len(s.flows))
 	for r := range s.flows {
-		r.close()
+		all = append(all, r)
+	}
+	s.mu.Unlock()
+	for _, r := range all {
+		r.abort()
 	}
 }
 
+// handle serves one connection to its end.
 func (s *Server) handle(ctx context.Context, raw net.Conn) {
 	m := s.front.Meter
 	m.FlowOpen()
 	defer m.FlowClose()
-	defer func() { _ = raw.Close() }()
 	m.Request()
 	set := s.front.Now()
-	client, err := set.Unwrap(raw)
-	if err != nil {
-		m.Error()
+	r := &relay{raw: raw, client: raw, meter: m, idle: set.Spec.Established.D()}
+	r.touch()
+	if !s.add(r) {
+		_ = raw.Close()
 		return
 	}
-	snap := s.front.Flows.Now()
-	pool := set.Spec.Pool
-	var hello []byte
+	defer s.remove(r)
+	pool, hello, err := s.begin(ctx, r, set)
+	if err != nil {
+		m.Error()
+		_ = raw.Close()
+		return
+	}
+	place, err := s.connect(ctx, r, pool)
+	if err != nil {
+		m.Error()
+		r.abort() // a plain close would look like an empty answer
+		return
+	}
+	r.place = place
+	place.OnCut(r.abort)
+	place.Done(r.run(preamble(place.Pool.Upstream.Proxy, r.client), hello))
+}
+
+// begin does what comes before the first byte for a backend: the PROXY header,
+// the name in a ClientHello, the TLS handshake. It returns the pool and what was
+// read of the ClientHello.
+func (s *Server) begin(ctx context.Context, r *relay, set *front.Settings) (pool string, hello []byte, err error) {
+	if r.client, err = set.Unwrap(r.raw); err != nil {
+		return "", nil, err
+	}
 	switch {
 	case set.Spec.Protocol == spec.TLSPassthrough:
-		if hello, pool, err = s.route(client, set); err != nil {
-			m.Error()
-			return
-		}
+		hello, pool, err = s.route(r.client, set)
+		return pool, hello, err
 	case set.Certs != nil:
-		t := tls.Server(client, set.Certs.Config())
-		hctx, cancel := context.WithTimeout(ctx, helloWait)
-		err := t.HandshakeContext(hctx)
-		cancel()
-		if err != nil {
-			m.Error()
-			return
+		t := tls.Server(r.client, s.front.TLS())
+		ctx, cancel := context.WithTimeout(ctx, helloWait)
+		defer cancel()
+		if err := t.HandshakeContext(ctx); err != nil {
+			return "", nil, err
 		}
-		client = t
+		r.client = t
 	}
-	place, backend, err := s.connect(ctx, snap, snap.Pool(pool), client)
-	if err != nil {
-		m.Error()
-		refuse(raw)
-		return
-	}
-	r := &relay{client: client, backend: backend, meters: [2]counter{m, place.Meter}}
-	r.touch()
-	s.add(r)
-	defer s.remove(r)
-	place.OnCut(r.close)
-	err = r.run(preamble(place.Pool.Upstream.Proxy, client), hello)
-	place.Done(outcome(err, r))
+	return set.Spec.Pool, nil, nil
 }
 
-// refuse answers a client that nobody can serve by a reset: a plain close would
-// look like an empty answer.
-func refuse(c net.Conn) {
-	if t, ok := c.(*net.TCPConn); ok {
-		_ = t.SetLinger(0)
-	}
-}
+// errNoPool means that the table has no such pool: the listener's spec is newer
+// or older than it.
+var errNoPool = errors.New("stream: the listener's pool is not in the table")
 
-func outcome(err error, r *relay) flow.Outcome {
-	var b backendError
-	if errors.As(err, &b) && r.answered.Load() == 0 && !r.closed.Load() {
-		return flow.Outcome{Failed: true, Reason: words(b.error)}
-	}
-	return flow.Outcome{}
-}
-
-// connect gets a place and a connection, on another backend when one refuses:
-// nothing was sent yet, so nothing can happen twice.
-func (s *Server) connect(ctx context.Context, snap *flow.Snapshot, pool int, client net.Conn) (*flow.Place, net.Conn, error) {
+// connect gets a place and a connection to its backend, on another one when the
+// first cannot be reached.
+func (s *Server) connect(ctx context.Context, r *relay, name string) (*flow.Place, error) {
+	flows := s.front.Flows
+	snap := flows.Now()
+	pool := snap.Pool(name)
 	if pool < 0 {
-		return nil, nil, flow.ErrNobody
+		return nil, errNoPool
 	}
-	ask := flow.Ask{Pool: pool, Source: front.AddrOf(client.RemoteAddr()).Addr()}
+	ask := flow.Ask{Pool: pool, Source: front.AddrOf(r.client.RemoteAddr()).Addr()}
 	snap.First(pool)
 	for {
-		place, err := s.front.Flows.Acquire(ctx, snap, ask)
+		place, err := flows.Acquire(ctx, snap, ask)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		place.Meter.Request()
 		began := time.Now()
 		d := net.Dialer{Timeout: place.Pool.Upstream.Connect.D(), KeepAlive: 30 * time.Second}
 		c, err := d.DialContext(ctx, "tcp", place.Address)
 		if err == nil {
+			if !r.attach(c) {
+				place.Done(flow.Outcome{Client: true})
+				return nil, net.ErrClosed
+			}
 			took := time.Since(began)
 			place.Answered(took)
 			s.front.Meter.Latency(took)
-			return place, c, nil
+			return place, nil
 		}
-		place.Done(flow.Outcome{Failed: true, Reason: words(err)})
+		place.Done(flow.Blame(err))
 		ask.Tried = append(ask.Tried, place.Name)
-		if len(ask.Tried) > *place.Pool.Retry.Attempts || !s.front.Flows.Retry(snap, pool) {
-			return nil, nil, err
+		if flow.Local(err) || len(ask.Tried) > *place.Pool.Retry.Attempts || !flows.Retry(snap, pool) {
+			return nil, err
 		}
 		place.Meter.Retry()
 		s.front.Meter.Retry()
 	}
 }
 
+// preamble is the PROXY header for a backend.
 func preamble(v spec.ProxyProtocol, client net.Conn) []byte {
 	h := proxyproto.Header{Source: front.AddrOf(client.RemoteAddr()), Destination: front.AddrOf(client.LocalAddr())}
 	switch v {
@@ -158,26 +163,15 @@ func preamble(v spec.ProxyProtocol, client net.Conn) []byte {
 	return nil
 }
 
-// words says a connection's failure for people.
-func words(err error) string {
-	var ne net.Error
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "connection reset"
-	case errors.As(err, &ne) && ne.Timeout():
-		return "connecting timed out"
-	case errors.Is(err, io.EOF):
-		return "connection closed"
-	}
-	return err.Error()
-}
-
-func (s *Server) add(r *relay) {
+// add counts a flow among those that can be ended; false when all of them were.
+func (s *Server) add(r *relay) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
 	s.flows[r] = struct{}{}
-	s.mu.Unlock()
+	return true
 }
 
 func (s *Server) remove(r *relay) {
@@ -194,22 +188,36 @@ const sweepEvery = time.Second
 func (s *Server) sweep(done <-chan struct{}) {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
-	for range t.C {
-		idle := s.front.Now().Spec.Established.D()
-		s.mu.Lock()
-		for r := range s.flows {
-			if r.idleFor() > idle {
-				r.close()
-			}
+	for now := range t.C {
+		if left := s.closeIdle(now); left > 0 {
+			continue
 		}
-		left := len(s.flows)
-		s.mu.Unlock()
 		select {
 		case <-done:
-			if left == 0 {
-				return
-			}
+			return
 		default:
 		}
 	}
+}
+
+// closeIdle closes the flows that are idle for too long at now, and returns how
+// many flows there were.
+func (s *Server) closeIdle(now time.Time) int {
+	var idle []*relay
+	s.mu.Lock()
+	left := len(s.flows)
+	for r := range s.flows {
+		if r.quietFor(now) > r.idle {
+			idle = append(idle, r)
+		}
+	}
+	s.mu.Unlock()
+	for _, r := range idle {
+		// Only now is the kernel asked: while it moves the bytes the relay does not
+		// see them.
+		if r.kernelQuietFor() > r.idle {
+			r.close()
+		}
+	}
+	return left
 }

@@ -49,7 +49,7 @@ func New(f *front.Front) *Server {
 		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: 250},
 	}
 	if set.Certs != nil {
-		s.http.TLSConfig = set.Certs.Config()
+		s.http.TLSConfig = f.TLS()
 	}
 	return s
 }
