@@ -100,6 +100,16 @@ func (c *checker) within(path string, n, low, high int) {
 	}
 }
 
+// count checks a whole number's range, and sets the default when it was not
+// said: a 0 that somebody wrote is not a number that nobody did.
+func (c *checker) count(path string, n *int, low, high, def int) {
+	if _, said := c.places[path]; !said {
+		*n = def
+		return
+	}
+	c.within(path, *n, low, high)
+}
+
 // span checks a length of time, and sets the default when it was not said.
 func (c *checker) span(path string, d *Duration, low, high, def time.Duration) {
 	if _, said := c.places[path]; !said {
@@ -138,7 +148,7 @@ func (c *checker) take(path, transport string, addr string, port int) {
 	}
 	clash := func(key string) bool {
 		other, ok := c.bound[key]
-		if ok {
+		if ok && other != path { // two hosts of one address were refused already
 			c.bad(path, fmt.Sprintf("%s port %d of %s is taken", transport, port, addr), fmt.Sprintf("%s has it, line %d", other, c.at(other).line))
 		}
 		return ok

@@ -84,7 +84,7 @@ func (c *checker) checkListener(l *Listener, path string) {
 		c.listenerHosts(l, site, path)
 	}
 	if l.Pool != "" || l.Redirect == nil {
-		c.poolOf(path+".pool", l.Pool, l.Site)
+		c.poolOf(path+".pool", l.Pool, l.Site, l.Protocol == HTTP || l.Protocol == HTTPS)
 	}
 	c.listenerTLS(l, path)
 	c.listenerHTTP(l, path)
@@ -118,6 +118,9 @@ func (c *checker) listenerHosts(l *Listener, site *Site, path string) {
 	}
 	if l.Address != "" {
 		if a, ok := c.address(path+".address", l.Address); ok {
+			if a.IsMulticast() {
+				c.bad(path+".address", l.Address+" cannot be listened on", "expected an address of a host, or one that moves between hosts")
+			}
 			l.Address = a.String()
 			c.take(path+".address", l.Protocol.transport(), l.Address, l.Port)
 		}
@@ -141,10 +144,15 @@ func (c *checker) listenerHosts(l *Listener, site *Site, path string) {
 	}
 }
 
-// poolOf checks that a listener's pool exists and is of its site.
-func (c *checker) poolOf(path, name, site string) {
-	if pool, ok := known(c, path, "pool", name, c.pools); ok && pool.Site != site {
+// poolOf checks that a listener's pool exists, is of its site, and asks for
+// nothing that the listener cannot do.
+func (c *checker) poolOf(path, name, site string, web bool) {
+	pool, ok := known(c, path, "pool", name, c.pools)
+	if ok && pool.Site != site {
 		c.bad(path, fmt.Sprintf("pool %s is in site %s", name, pool.Site), "expected a pool of site "+site)
+	}
+	if ok && !web && (pool.Persistence.Kind == CookieInsert || pool.Persistence.Kind == CookieRewrite) {
+		c.bad(path, fmt.Sprintf("pool %s keeps its clients by a cookie", name), "expected persistence by source: only http and https see cookies")
 	}
 }
 
@@ -157,18 +165,18 @@ func (c *checker) listenerTLS(l *Listener, path string) {
 	case TCP:
 	case HTTP, UDP, TLSPassthrough:
 		if l.TLS != nil {
-			c.bad(path+".tls", fmt.Sprintf("a %s listener terminates no TLS", l.Protocol), "use https or tcp")
+			c.bad(path+".tls", fmt.Sprintf("%s listeners terminate no TLS", l.Protocol), "use https or tcp")
 		}
 	}
 	if l.Protocol != TLSPassthrough && len(l.SNI) > 0 {
-		c.bad(path+".sni", fmt.Sprintf("a %s listener does not route by server name", l.Protocol), "use tls-passthrough")
+		c.bad(path+".sni", fmt.Sprintf("%s listeners do not route by server name", l.Protocol), "use tls-passthrough")
 	}
 	for i, r := range l.SNI {
 		at := fmt.Sprintf("%s.sni[%d]", path, i)
 		if !serverName(r.Name) {
 			c.bad(at+".name", quote(r.Name)+" is no server name", "expected one such as shop.example.net or *.example.net")
 		}
-		c.poolOf(at+".pool", r.Pool, l.Site)
+		c.poolOf(at+".pool", r.Pool, l.Site, false)
 	}
 	if l.TLS == nil {
 		return
@@ -197,13 +205,10 @@ func (c *checker) listenerHTTP(l *Listener, path string) {
 	web := l.Protocol == HTTP || l.Protocol == HTTPS
 	if r := l.Redirect; r != nil {
 		if l.Protocol != HTTP {
-			c.bad(path+".redirect", fmt.Sprintf("a %s listener cannot redirect", l.Protocol), "use http")
+			c.bad(path+".redirect", fmt.Sprintf("%s listeners cannot redirect", l.Protocol), "use http")
 		}
-		if r.Port == 0 {
-			r.Port = 443
-		}
-		c.within(path+".redirect.port", r.Port, 1, 65535)
-		if r.Code == 0 {
+		c.count(path+".redirect.port", &r.Port, 1, 65535, 443)
+		if _, said := c.places[path+".redirect.code"]; !said {
 			r.Code = 308
 		}
 		if !slices.Contains([]int{301, 302, 303, 307, 308}, r.Code) {
@@ -212,16 +217,17 @@ func (c *checker) listenerHTTP(l *Listener, path string) {
 	}
 	for _, key := range []string{"idle", "request", "header", "header_max", "x_forwarded", "redirect"} {
 		if _, said := c.places[path+"."+key]; said && !web {
-			c.bad(path+"."+key, fmt.Sprintf("a %s listener has no %s", l.Protocol, key), "it belongs to http and https")
+			c.bad(path+"."+key, fmt.Sprintf("%s listeners have no %s", l.Protocol, key), "it belongs to http and https")
 		}
 	}
 	c.span(path+".idle", &l.Idle, 1e9, 60e9, DefaultIdle)
 	c.span(path+".request", &l.Request, 1e9, 180e9, DefaultRequest)
 	c.span(path+".header", &l.Header, 1e9, 60e9, DefaultHeader)
-	if l.HeaderMax == 0 {
+	if _, said := c.places[path+".header_max"]; !said {
 		l.HeaderMax = DefaultHeaderMax
+	} else if l.HeaderMax < 1<<10 || l.HeaderMax > 1<<20 {
+		c.bad(path+".header_max", l.HeaderMax.String()+" is out of range", "expected 1KiB to 1MiB")
 	}
-	c.within(path+".header_max", int(l.HeaderMax), 1<<10, 1<<20)
 	if l.XForwarded == nil {
 		yes := true
 		l.XForwarded = &yes

@@ -50,10 +50,7 @@ func (c *checker) checkPool(p *Pool, path string) {
 	c.span(path+".drain_for", &p.DrainFor, time.Second, 24*time.Hour, DefaultDrainFor)
 	c.span(path+".ejection.for", &p.Ejection.For, 100*time.Millisecond, 10*time.Minute, 5*time.Second)
 	c.share(path+".ejection.share_max", &p.Ejection.ShareMax, 50)
-	if p.Ejection.Failures == 0 {
-		p.Ejection.Failures = 5
-	}
-	c.within(path+".ejection.failures", p.Ejection.Failures, 1, 1000)
+	c.count(path+".ejection.failures", &p.Ejection.Failures, 1, 1000, 5)
 	if p.Retry.Attempts == nil {
 		one := 1
 		p.Retry.Attempts = &one
@@ -128,6 +125,9 @@ func (c *checker) persistence(p *Persistence, path string) {
 		}
 	case PersistSource:
 		c.span(path+".for", &p.For, time.Second, time.Hour, 5*time.Minute)
+		if p.Cookie != "" {
+			c.bad(path+".cookie", "persistence by source has no cookie", "leave it out, or use cookie-insert")
+		}
 	case CookieInsert:
 		c.span(path+".for", &p.For, time.Second, 24*time.Hour, time.Hour)
 		if p.Cookie == "" {
@@ -136,6 +136,9 @@ func (c *checker) persistence(p *Persistence, path string) {
 	case CookieRewrite:
 		if p.Cookie == "" {
 			c.bad(path+".cookie", "the cookie to rewrite is not named", "expected the name of the service's own cookie")
+		}
+		if p.For != 0 {
+			c.bad(path+".for", "a rewritten cookie lives as long as the service says", "leave it out")
 		}
 	}
 	if len(p.Cookie) > 200 || strings.ContainsFunc(p.Cookie, func(r rune) bool {
@@ -159,10 +162,7 @@ func (c *checker) upstream(u *Upstream, path string) {
 	}
 	c.span(path+".connect", &u.Connect, 10*time.Millisecond, time.Minute, DefaultConnect)
 	c.span(path+".idle", &u.Idle, time.Second, time.Hour, DefaultUpstreamIdle)
-	if u.ConnsMax == 0 {
-		u.ConnsMax = 256
-	}
-	c.within(path+".conns_max", u.ConnsMax, 1, 1<<16)
+	c.count(path+".conns_max", &u.ConnsMax, 1, 1<<16, 256)
 }
 
 func (c *checker) checkClients() {
@@ -214,6 +214,11 @@ func (c *checker) checkDrills() {
 		}
 		if d.Fault.Kind == "slow" {
 			c.span(path+".fault.delay", &d.Fault.Delay, time.Millisecond, time.Minute, 500*time.Millisecond)
+		} else if d.Fault.Delay != 0 {
+			c.bad(path+".fault.delay", "a delay goes with slow only", "leave it out")
+		}
+		if d.Why == "" {
+			c.bad(path+".why", "the drill does not say why", "expected a sentence: what is broken, and what users may notice")
 		}
 		known(c, path+".clients", "clients", d.Clients, c.clients)
 		if d.Objectives.Took <= 0 {

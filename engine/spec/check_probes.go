@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,14 +105,8 @@ func (c *checker) checkProbe(p *Probe, path string) {
 	c.span(path+".interval", &p.Interval, 50*time.Millisecond, 300*time.Second, def.interval)
 	c.span(path+".timeout", &p.Timeout, 10*time.Millisecond, 300*time.Second, def.timeout)
 	c.span(path+".slow", &p.Slow, time.Millisecond, 300*time.Second, p.Timeout.D()/2)
-	if p.Rise == 0 {
-		p.Rise = def.rise
-	}
-	if p.Fall == 0 {
-		p.Fall = def.fall
-	}
-	c.within(path+".rise", p.Rise, 1, 10)
-	c.within(path+".fall", p.Fall, 1, 10)
+	c.count(path+".rise", &p.Rise, 1, 10, def.rise)
+	c.count(path+".fall", &p.Fall, 1, 10, def.fall)
 	c.within(path+".port", p.Port, 0, 65535)
 	c.share(path+".jitter", &p.Jitter, 10)
 	if p.Jitter > 50 {
@@ -129,7 +124,7 @@ func (c *checker) checkProbe(p *Probe, path string) {
 		{"exec", p.Exec != nil, []ProbeKind{ProbeExec}},
 	} {
 		if part.there && !slices.Contains(part.of, p.Kind) {
-			c.bad(path+"."+part.key, fmt.Sprintf("a %s probe has no %s settings", p.Kind, part.key), "")
+			c.bad(path+"."+part.key, fmt.Sprintf("%s probes have no %s settings", p.Kind, part.key), "")
 		}
 	}
 	switch p.Kind {
@@ -151,13 +146,10 @@ func (c *checker) checkProbe(p *Probe, path string) {
 }
 
 func (c *checker) checkFlap(f *Flap, path string) {
-	if f.Count == 0 {
-		f.Count = 3
-	}
-	c.within(path+".count", f.Count, 1, 100)
+	c.count(path+".count", &f.Count, 1, 100, 3)
 	c.span(path+".window", &f.Window, time.Second, time.Hour, time.Minute)
 	c.span(path+".hold", &f.Hold, 100*time.Millisecond, time.Hour, 5*time.Second)
-	c.span(path+".hold_max", &f.HoldMax, 100*time.Millisecond, 24*time.Hour, time.Minute)
+	c.span(path+".hold_max", &f.HoldMax, 100*time.Millisecond, 24*time.Hour, max(time.Minute, f.Hold.D()))
 	if f.HoldMax < f.Hold {
 		c.bad(path+".hold_max", fmt.Sprintf("%s is less than hold (%s)", f.HoldMax, f.Hold), "")
 	}
@@ -189,8 +181,11 @@ func (c *checker) checkHTTP(p *Probe, path string) {
 	if len(h.Host) > 253 || strings.ContainsFunc(h.Host, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' }) {
 		c.bad(path+".http.host", quote(h.Host)+" is no host name", "")
 	}
-	for name, value := range h.Headers {
-		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }) || strings.ContainsAny(value, "\r\n") {
+	for _, name := range slices.Sorted(maps.Keys(h.Headers)) { // in one order, so that errors are too
+		value := h.Headers[name]
+		if instead, taken := ownHeaders[strings.ToLower(name)]; taken {
+			c.bad(path+".http.headers."+name, "the probe writes "+quote(name)+" itself", instead)
+		} else if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }) || strings.ContainsAny(value, "\r\n") {
 			c.bad(path+".http.headers", quote(name)+" is no header", "")
 		}
 	}
@@ -208,6 +203,12 @@ func (c *checker) checkHTTP(p *Probe, path string) {
 		}
 		p.TLS = &t
 	}
+}
+
+// ownHeaders are those that a probe writes itself, in lower case, and where to
+// say what they would say.
+var ownHeaders = map[string]string{
+	"host": "use host", "connection": "leave it out", "content-length": "leave it out", "transfer-encoding": "leave it out",
 }
 
 // StatusRange reads 200, 200-299, or the reference's http_2xx, as the first

@@ -91,7 +91,7 @@ func (b Backend) AddrPort() string { return AddrPort(b.Address, b.Port) }
 // Service is the small program that a local fleet runs as a backend: it says
 // who it is.
 type Service struct {
-	Kind ServiceKind `yaml:"kind"`
+	Kind ServiceKind `yaml:"kind,omitempty"` // default http
 }
 
 // Listener is where clients connect.

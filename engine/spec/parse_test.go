@@ -2,12 +2,14 @@ package spec_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
@@ -83,31 +85,38 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// What is no spec at all is refused at once, and the refusal says what it is.
 func TestHostileFilesAreRefusedQuickly(t *testing.T) {
-	for name, text := range map[string]string{
-		"empty":          "",
-		"comments":       "# nothing\n",
-		"10 MB of junk":  strings.Repeat("x", 10<<20),
-		"2 MB of keys":   strings.Repeat("a: b\n", 1<<19),
-		"deep brackets":  strings.Repeat("[", 1<<15),
-		"deep braces":    strings.Repeat("{a: ", 1<<12),
-		"deep indent":    deep(2000),
-		"deep lists":     strings.Repeat("- ", 1<<12) + "a",
-		"not UTF-8":      "fleet: \xff\xfe",
-		"NUL":            "fleet: \"a\x00b\"",
-		"alias bomb":     "a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\nsites: *c\n",
-		"two documents":  "fleet: a\n---\nfleet: b\n",
-		"a list":         "- a\n- b\n",
-		"a word":         "hello",
-		"binary tag":     "fleet: !!binary aGVsbG8=\n",
-		"merge key":      "<<: {fleet: a}\n",
-		"escape":         "fleet: \"\\e[2J\"\n",
-		"tabs":           "fleet:\n\t- a\n",
-		"unclosed quote": "fleet: \"abc\nsites: []\n",
+	for name, c := range map[string]struct{ text, says string }{
+		"empty":          {"", "f.yaml: the file is empty; expected a fleet"},
+		"comments":       {"# nothing\n", "the file is empty"},
+		"10 MB of junk":  {strings.Repeat("x", 10<<20), "f.yaml: the file has 10485760 bytes; at most 2097152 are read"},
+		"2 MB of keys":   {strings.Repeat("a: b\n", 1<<18), "the file has 262144 lines; 20000 are the limit"},
+		"a long line":    {"fleet: " + strings.Repeat("x", 1<<15), "f.yaml:1:1: a line of 32775 bytes"},
+		"deep brackets":  {strings.Repeat("[", 1<<10), "brackets that are nested without end"},
+		"deep braces":    {strings.Repeat("{a: ", 1<<11), "brackets that are nested without end"},
+		"deep indent":    {deep(2000), "lines that are indented without end"},
+		"deep lists":     {strings.Repeat("- ", 1<<12) + "a", "lines that are indented without end"},
+		"not UTF-8":      {"fleet: a\nsites: \xff\xfe", "f.yaml:2:1: the file is not UTF-8 text; save it as UTF-8"},
+		"NUL":            {"fleet: \"a\x00b\"", ""},
+		"alias bomb":     {"a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\nsites: *c\n", "sites: found a YAML anchor or alias"},
+		"two documents":  {"fleet: a\n---\nfleet: b\n", "a second YAML document begins here; expected one fleet in one file"},
+		"a list":         {"- a\n- b\n", "found a list; expected a mapping with fleet, title"},
+		"a word":         {"hello", "found the text \"hello\"; expected a mapping"},
+		"binary tag":     {"fleet: !!binary aGVsbG8=\n", "fleet: found a YAML tag"},
+		"merge key":      {"<<: {fleet: a}\n", "a key that is no plain text"},
+		"escape":         {"fleet: \"\\e[2J\"\n", "control character"},
+		"tabs":           {"fleet:\n\t- a\n", "not YAML"},
+		"unclosed quote": {"fleet: \"abc\nsites: []\n", "not YAML"},
+		"201 sites":      {"fleet: a\nsites:\n" + many(201, "  - {name: s%d, hosts: [{name: h%d}]}\n"), "201 sites; at most 200 are supported"},
+		"251 hosts":      {"fleet: a\nsites:\n - name: s\n   hosts:\n" + many(251, "    - {name: h%d, address: 10.0.0.%d}\n"), "251 hosts; at most 250 in a site are supported"},
+		"1000 mistakes":  {"fleet: a\nsites:\n" + many(1000, "  - {nome: s%d, x: %d}\n"), "and 80 more"},
+		"a long body":    {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobes: [{name: p, kind: http, http: {body: " + strings.Repeat("x", 4097) + "}}]\n", "probes[0].http.body: the text is too long; at most 4096 bytes"},
+		"a long request": {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobes: [{name: p, kind: udp, udp: {expect: " + strings.Repeat("x", 1025) + "}}]\n", "probes[0].udp: request or expect is too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			f, err := spec.Parse("f.yaml", []byte(text))
+			f, err := spec.Parse("f.yaml", []byte(c.text))
 			if err == nil {
 				t.Fatalf("it was accepted: %+v", f)
 			}
@@ -120,7 +129,55 @@ func TestHostileFilesAreRefusedQuickly(t *testing.T) {
 			if len(err.Error()) > 20_000 {
 				t.Errorf("the error has %d bytes", len(err.Error()))
 			}
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("it says %.300s, want %q", err, c.says)
+			}
 		})
+	}
+}
+
+// many repeats a line with its number.
+func many(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i, i)
+	}
+	return b.String()
+}
+
+// A probe that is like another takes every setting of it, and keeps every one of
+// its own. A key that inherit forgets is seen here.
+func TestLikeTakesEverySetting(t *testing.T) {
+	text, err := os.ReadFile("testdata/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := spec.Parse("full.yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := *f.Probe("web")
+	want.Name, want.Like, want.Rise = "again", "web", 1
+	if diff := cmp.Diff(want, *f.Probe("again")); diff != "" {
+		t.Errorf("want (-), got (+):\n%s", diff)
+	}
+	own := map[string]string{
+		"preset": "holdfast", "kind": "https", "port": "1", "interval": "9s", "timeout": "8s", "rise": "7", "fall": "6", "jitter": "5%", "slow": "4s",
+		"flap": "{count: 9}", "http": "{path: /own}", "tls": "{server_name: own}",
+	}
+	for key, value := range own {
+		line := fmt.Sprintf("  - {name: own, like: web, %s: %s}\n", key, value)
+		f, err := spec.Parse("f.yaml", []byte(strings.Replace(string(text), "probes:\n", "probes:\n"+line, 1)))
+		if err != nil {
+			t.Errorf("%s: %v", key, err)
+			continue
+		}
+		probe, web := *f.Probe("own"), *f.Probe("web")
+		probe.Name, probe.Like = web.Name, web.Like
+		same := cmp.Equal(probe, web)
+		if want := key == "kind"; same != want { // the same kind; another would not go with the settings
+			t.Errorf("%s: %s is not kept: %+v", key, value, probe)
+		}
 	}
 }
 

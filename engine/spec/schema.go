@@ -82,11 +82,12 @@ func (s *schema) of(t reflect.Type) map[string]any {
 	}
 	switch t {
 	case reflect.TypeFor[Duration]():
-		return map[string]any{"type": []string{"string", "integer"}, "pattern": `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`}
+		// Without a unit there is only zero.
+		return map[string]any{"type": []string{"string", "integer"}, "pattern": `^(0|\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`, "maximum": 0, "minimum": 0}
 	case reflect.TypeFor[Percent]():
-		return map[string]any{"type": "string", "pattern": `^[0-9]+(\.[0-9]+)?%$`}
+		return map[string]any{"type": "string", "pattern": `^[0-9.]+ *%$`}
 	case reflect.TypeFor[Size]():
-		return map[string]any{"type": []string{"string", "integer"}, "pattern": `^[0-9]+(B|KiB|MiB)?$`}
+		return map[string]any{"type": []string{"string", "integer"}, "pattern": `^[0-9]+ *(B|KiB|MiB)?$`, "minimum": 0}
 	}
 	if v, ok := reflect.Zero(t).Interface().(interface{ Values() []string }); ok {
 		return map[string]any{"type": "string", "enum": v.Values()}

@@ -59,8 +59,9 @@ func parsePercent(s string) (float64, error) {
 	if !ok {
 		return 0, fmt.Errorf("%s has no percent sign", quote(s))
 	}
-	f, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-	if err != nil || math.IsNaN(f) || f < 0 || f > 100 {
+	digits = strings.TrimSpace(digits)
+	f, err := strconv.ParseFloat(digits, 64)
+	if err != nil || f > 100 || strings.Trim(digits, "0123456789.") != "" {
 		return 0, fmt.Errorf("%s is not between 0%% and 100%%", quote(s))
 	}
 	return f, nil
@@ -76,8 +77,9 @@ func parseSize(s string) (int64, error) {
 	if unit == 1 {
 		digits = strings.TrimSuffix(s, "B")
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64/unit {
+	digits = strings.TrimSpace(digits)
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n > math.MaxInt64/unit || strings.Trim(digits, "0123456789") != "" {
 		return 0, fmt.Errorf("found %s", quote(s))
 	}
 	return n * unit, nil
