@@ -13,7 +13,7 @@ func (c SetWeights) Check(s *Status) []Refusal {
 		return []Refusal{{Reason: ReasonNothingToDo, Detail: "name at least one backend and its weight"}}
 	}
 	var no []Refusal
-	after := map[string]int{}
+	after, seen := map[string]int{}, map[string]bool{}
 	changes := false
 	for _, w := range c.Weights {
 		target := id.To(id.KindBackend, w.Backend)
@@ -21,12 +21,15 @@ func (c SetWeights) Check(s *Status) []Refusal {
 		switch {
 		case !ok:
 			no = append(no, missing(target))
+		case seen[w.Backend]:
+			no = append(no, Refusal{Reason: ReasonOutOfRange, Target: target, Detail: "it stands twice; give it one weight"})
 		case w.Weight < 0 || w.Weight > 100:
 			no = append(no, Refusal{Reason: ReasonOutOfRange, Target: target, Detail: fmt.Sprintf("weight %d; 0 to 100 are allowed", w.Weight)})
 		default:
 			after[w.Backend] = w.Weight
 			changes = changes || b.Asked.Weight != w.Weight
 		}
+		seen[w.Backend] = true
 	}
 	if len(no) > 0 {
 		return no

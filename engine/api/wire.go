@@ -41,6 +41,10 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 		if c.Verb() != w.Verb {
 			continue
 		}
+		if body := bytes.TrimSpace(w.Command); len(body) == 0 || body[0] != '{' {
+			// An empty ClearFault clears everything: it must have been said.
+			return fmt.Errorf("api: decode %s: \"command\" is no object; send {} for a command without settings", w.Verb)
+		}
 		v := reflect.New(reflect.TypeOf(c))
 		if err := strict(w.Command, v.Interface()); err != nil {
 			return fmt.Errorf("api: decode %s: %w", w.Verb, err)
