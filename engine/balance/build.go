@@ -17,7 +17,7 @@ func (b *Balancer) build() *Table {
 		first := len(t.Backends)
 		for _, x := range p.backends {
 			t.Backends = append(t.Backends, Backend{
-				Spec: x.spec, Address: x.spec.AddrPort(), Pool: i,
+				Spec: x.spec, Address: x.spec.AddrPort(), Pool: i, Up: x.health.Effective == api.Up,
 				Usable: p.usable(x), Stays: x.health.Effective == api.Up && x.ejectedTo == 0,
 				Weight: x.scaled(), Backup: x.spec.Backup,
 			})

@@ -34,6 +34,7 @@ type Backend struct {
 	Spec    *spec.Backend // immutable
 	Address string        // address:port
 	Pool    int           // index into Table.Pools
+	Up      bool          // by its health in force, whatever its weight or an ejection says
 	// Usable: up, weight over 0, not draining, not ejected; or the pool panics.
 	Usable bool
 	// Stays: flows that persistence ties to it may still go there: it is up and

@@ -21,10 +21,11 @@ type Backend struct {
 	left  bool         // the newest table does not have it; under the lock of flows
 	limit atomic.Int64 // open flows; 0 none
 	taken atomic.Int64 // places in use
-	ewma  atomic.Int64 // nanoseconds to the first byte
+	speed latency
 
 	mu      sync.Mutex
 	open    map[*Place]struct{} // those that can be cut
+	lost    bool                // it is down and others of its pool are not
 	waiting []chan struct{}     // the queue, oldest first
 
 	outcomes outcomes
@@ -43,6 +44,7 @@ type Place struct {
 
 	backend *Backend
 	cut     func()
+	lost    func() // nil when the flow stays whatever its probes say
 	wasCut  bool
 	good    atomic.Bool // its success is counted already
 }
@@ -133,16 +135,44 @@ func (b *Backend) admit() {
 
 // OnCut says how the flow is closed when the balancer cuts its backend. It is
 // called at most once, from another goroutine, at once if it happened already.
-func (p *Place) OnCut(f func()) {
-	p.backend.mu.Lock()
+func (p *Place) OnCut(f func()) { p.OnCutOrLost(f, nil) }
+
+// OnCutOrLost is OnCut for a flow that another backend could take instead: lost
+// is called when the backend is down while others of its pool are not. It may be
+// called more than once, and while the flow is being closed.
+func (p *Place) OnCutOrLost(cut, lost func()) {
+	b := p.backend
+	b.mu.Lock()
 	if p.wasCut {
-		p.backend.mu.Unlock()
-		f()
+		b.mu.Unlock()
+		cut()
 		return
 	}
-	p.cut = f
-	p.backend.open[p] = struct{}{}
-	p.backend.mu.Unlock()
+	p.cut, p.lost = cut, lost
+	b.open[p] = struct{}{}
+	already := b.lost
+	b.mu.Unlock()
+	if already && lost != nil {
+		lost()
+	}
+}
+
+// setLost says whether others should take what waits for the backend.
+func (b *Backend) setLost(lost bool) {
+	b.mu.Lock()
+	b.lost = lost
+	var all []func()
+	if lost {
+		for p := range b.open {
+			if p.lost != nil {
+				all = append(all, p.lost)
+			}
+		}
+	}
+	b.mu.Unlock()
+	for _, f := range all {
+		f()
+	}
 }
 
 // cut closes the flows to an address; empty: all.
@@ -167,15 +197,7 @@ func (b *Backend) cut(address string) {
 // where there are no answers.
 func (p *Place) Answered(d time.Duration) {
 	p.Meter.Latency(d)
-	e := &p.backend.ewma
-	old := e.Load()
-	// A peak counts at once, a fall slowly: the cost of sending too much to a
-	// slow backend is higher than that of sending too little to a fast one.
-	next := int64(d)
-	if old > 0 && next < old {
-		next = old - (old-next)/16
-	}
-	e.Store(max(next, 1))
+	p.backend.speed.add(p.backend.flows.options.Now(), d)
 }
 
 // Good counts a success before the flow has ended: a flow that lasts for hours

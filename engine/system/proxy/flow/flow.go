@@ -45,6 +45,7 @@ type Flows struct {
 // Snapshot is one table with the counters that outlive it.
 type Snapshot struct {
 	Table    *balance.Table
+	flows    *Flows
 	backends []*Backend // by index into Table.Backends
 	pools    []*pool    // by index into Table.Pools
 }
@@ -62,7 +63,7 @@ type pool struct {
 // New returns Flows without a table.
 func New(o Options) *Flows {
 	f := &Flows{options: o, backends: map[string]*Backend{}, pools: map[string]*pool{}, listeners: map[string]*meter.Meter{}}
-	f.now.Store(&Snapshot{Table: &balance.Table{}})
+	f.now.Store(&Snapshot{Table: &balance.Table{}, flows: f})
 	return f
 }
 
@@ -70,7 +71,7 @@ func New(o Options) *Flows {
 func (f *Flows) Swap(t *balance.Table) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := &Snapshot{Table: t, backends: make([]*Backend, len(t.Backends)), pools: make([]*pool, len(t.Pools))}
+	s := &Snapshot{Table: t, flows: f, backends: make([]*Backend, len(t.Backends)), pools: make([]*pool, len(t.Pools))}
 	keep := make(map[string]*Backend, len(t.Backends))
 	for i := range t.Backends {
 		spec := t.Backends[i].Spec
@@ -112,6 +113,10 @@ func (f *Flows) Swap(t *balance.Table) {
 	for _, b := range s.backends {
 		b.admit() // a limit may have been raised
 	}
+	for i, b := range s.backends {
+		p := &t.Pools[t.Backends[i].Pool]
+		b.setLost(!t.Backends[i].Up && !p.Panic && len(p.Members) > 0)
+	}
 }
 
 // Now returns the snapshot in force.
@@ -121,7 +126,9 @@ func (f *Flows) Now() *Snapshot { return f.now.Load() }
 func (s *Snapshot) Active(i int) int64 { return s.backends[i].Meter.Active() }
 
 // Latency implements balance.Loads.
-func (s *Snapshot) Latency(i int) time.Duration { return time.Duration(s.backends[i].ewma.Load()) }
+func (s *Snapshot) Latency(i int) time.Duration {
+	return s.backends[i].speed.now(s.flows.options.Now())
+}
 
 // Listener returns a listener's meter.
 func (f *Flows) Listener(name string) *meter.Meter {

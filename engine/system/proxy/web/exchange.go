@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/meter"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/proxyproto"
 )
 
@@ -29,7 +30,9 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 
-	body *watched // the client's body; nil without one
+	began time.Time
+	body  *watched // the client's body; nil without one
+	tried int      // backends that failed so far
 }
 
 // watched is a request body that remembers whether any of it was read: a
@@ -38,11 +41,17 @@ type watched struct {
 	io.ReadCloser
 	touched atomic.Bool
 	failed  atomic.Bool // the client's end broke
+	front   *meter.Meter
+	backend atomic.Pointer[meter.Meter] // of the attempt
 }
 
 func (b *watched) Read(p []byte) (int, error) {
 	b.touched.Store(true)
 	n, err := b.ReadCloser.Read(p)
+	b.front.In(int64(n))
+	if m := b.backend.Load(); m != nil {
+		m.In(int64(n))
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed.Store(true)
 	}
@@ -62,7 +71,7 @@ func (x *exchange) run() {
 	flows := x.server.front.Flows
 	x.snap.First(x.pool)
 	if x.r.Body != nil && x.r.Body != http.NoBody {
-		x.body = &watched{ReadCloser: x.r.Body}
+		x.body = &watched{ReadCloser: x.r.Body, front: x.server.front.Meter}
 	}
 	ask := flow.Ask{Pool: x.pool, Source: x.source, StickTo: x.stickTo()}
 	for {
@@ -77,11 +86,14 @@ func (x *exchange) run() {
 			return
 		}
 		ask.Tried = append(ask.Tried, place.Name)
+		x.tried++
 		ask.StickTo = ""
 		if x.r.Context().Err() != nil {
 			return // nobody is waiting for an answer
 		}
-		if !x.repeatable(err) || len(ask.Tried) > *place.Pool.Retry.Attempts || !flows.Retry(x.snap, x.pool) {
+		// What a lost backend had is not in the budget: that is there so that retries
+		// do not double the load of a pool that fails, and this one carries none.
+		if !x.repeatable(err) || x.tried > *place.Pool.Retry.Attempts || !errors.Is(err, errLost) && !flows.Retry(x.snap, x.pool) {
 			code, text := codeOf(err)
 			x.server.fail(x.w, code, text)
 			return
@@ -108,33 +120,72 @@ func (x *exchange) repeatable(err error) bool {
 	if errors.As(err, &op) && op.Op == "dial" {
 		return true
 	}
-	switch x.r.Method {
+	return idempotent(x.r.Method)
+}
+
+func idempotent(method string) bool {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return true
 	}
 	return false
 }
 
+// Why an attempt was ended by us.
+var (
+	errCut  = errors.New("web: the backend's drain has come to its end")
+	errLost = errors.New("web: the backend went down before it answered")
+)
+
+// Who decides how an attempt goes on: it is begun by the answer's head or lost
+// with its backend, whatever comes first.
+const (
+	attemptWaits int32 = iota
+	attemptBegun
+	attemptLost
+)
+
 // attempt sends the request to one backend. It returns an error only while the
 // client has got nothing.
 func (x *exchange) attempt(place *flow.Place) error {
-	ctx, cancel := context.WithCancel(x.r.Context())
+	ctx, cancel := context.WithCancelCause(x.r.Context())
 	if place.Pool.Upstream.Proxy != spec.ProxyOff {
 		ctx = context.WithValue(ctx, proxyHeader{}, x.addresses())
 	}
-	defer cancel()
-	place.OnCut(cancel)
+	defer cancel(nil)
+	// A request that could go elsewhere does not wait for a backend that its
+	// probes found dead. Any other does: the backend may come to itself in time.
+	var phase atomic.Int32
+	var lost func()
+	if idempotent(x.r.Method) && x.tried < *place.Pool.Retry.Attempts {
+		lost = func() {
+			if (x.body == nil || !x.body.touched.Load()) && phase.CompareAndSwap(attemptWaits, attemptLost) {
+				cancel(errLost)
+			}
+		}
+	}
+	place.OnCutOrLost(func() { cancel(errCut) }, lost)
+	if x.body != nil {
+		x.body.backend.Store(place.Meter)
+	}
 	place.Meter.Request()
 	began := time.Now()
 	resp, err := x.server.transport(place, x.set).RoundTrip(x.outgoing(ctx, place))
+	if err == nil && !phase.CompareAndSwap(attemptWaits, attemptBegun) {
+		_ = resp.Body.Close()
+		err = errLost
+	}
 	if err != nil {
-		client := x.r.Context().Err() != nil || x.body != nil && x.body.failed.Load()
+		if cause := context.Cause(ctx); errors.Is(cause, errCut) || errors.Is(cause, errLost) {
+			err = cause
+		}
+		client := x.r.Context().Err() != nil || x.body != nil && x.body.failed.Load() || errors.Is(err, errCut)
 		place.Done(flow.Outcome{Failed: true, Client: client, Reason: words(err)})
 		return err
 	}
 	took := time.Since(began)
 	place.Answered(took)
-	x.server.front.Meter.Latency(took)
+	x.server.front.Meter.Latency(time.Since(x.began))
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		place.Done(x.upgrade(place, resp))
@@ -190,7 +241,8 @@ func (x *exchange) addresses() proxyproto.Header {
 // outcome says what an answer means for the backend.
 func (x *exchange) outcome(resp *http.Response, err error) flow.Outcome {
 	switch {
-	case errors.As(err, new(writeError)), err != nil && x.r.Context().Err() != nil:
+	case errors.As(err, new(writeError)), err != nil && x.r.Context().Err() != nil,
+		err != nil && errors.Is(context.Cause(resp.Request.Context()), errCut):
 		return flow.Outcome{Client: true}
 	case err != nil:
 		return flow.Outcome{Failed: true, Reason: words(err)}

@@ -124,6 +124,8 @@ func words(err error) string {
 		return "no answer in time"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed without an answer"
+	case errors.Is(err, errLost):
+		return "no answer before its probes took it out"
 	case errors.Is(err, context.Canceled):
 		return "cut"
 	}

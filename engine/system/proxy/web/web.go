@@ -133,9 +133,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	set := s.front.Now()
 	m := s.front.Meter
 	m.Request()
-	if r.ContentLength > 0 {
-		m.In(r.ContentLength)
-	}
 	switch {
 	case r.Method == http.MethodConnect:
 		s.fail(w, http.StatusMethodNotAllowed, "CONNECT is not served here")
@@ -144,7 +141,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, set.Spec.Redirect)
 		return
 	}
-	x := &exchange{server: s, set: set, w: w, r: r, snap: s.front.Flows.Now()}
+	x := &exchange{began: time.Now(), server: s, set: set, w: w, r: r, snap: s.front.Flows.Now()}
 	x.pool = x.snap.Pool(set.Spec.Pool)
 	x.source = sourceOf(r)
 	x.run()
@@ -196,7 +193,7 @@ func codeOf(err error) (code int, text string) {
 		return http.StatusServiceUnavailable, "no server is available"
 	case errors.Is(err, flow.ErrFull), errors.Is(err, flow.ErrQueueTimeout):
 		return http.StatusServiceUnavailable, "all servers are busy"
-	case errors.As(err, &ne) && ne.Timeout(), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errLost), errors.As(err, &ne) && ne.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, "the server did not answer in time"
 	}
 	return http.StatusBadGateway, "the server could not be reached"
