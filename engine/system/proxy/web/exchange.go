@@ -43,17 +43,23 @@ type watched struct {
 	failed  atomic.Bool // the client's end broke
 	front   *meter.Meter
 	backend atomic.Pointer[meter.Meter] // of the attempt
+	control *http.ResponseController
+	pause   time.Duration // how long the client may send nothing
 }
 
 func (b *watched) Read(p []byte) (int, error) {
 	b.touched.Store(true)
+	_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // no system call
 	n, err := b.ReadCloser.Read(p)
 	b.front.In(int64(n))
 	if m := b.backend.Load(); m != nil {
 		m.In(int64(n))
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		b.failed.Store(true)
+		b.failed.Store(true) // the time stays over: the server would read the rest
+	} else if err != nil {
+		// From here on the server itself watches for the client's leave.
+		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
@@ -71,7 +77,7 @@ func (x *exchange) run() {
 	flows := x.server.front.Flows
 	x.snap.First(x.pool)
 	if x.r.Body != nil && x.r.Body != http.NoBody {
-		x.body = &watched{ReadCloser: x.r.Body, front: x.server.front.Meter}
+		x.body = &watched{ReadCloser: x.r.Body, front: x.server.front.Meter, control: http.NewResponseController(x.w), pause: x.set.Spec.Request.D()}
 	}
 	ask := flow.Ask{Pool: x.pool, Source: x.source, StickTo: x.stickTo()}
 	for {
@@ -88,6 +94,12 @@ func (x *exchange) run() {
 		ask.Tried = append(ask.Tried, place.Name)
 		x.tried++
 		ask.StickTo = ""
+		// Ahead of the next question: the broken end has ended the context, too.
+		if x.body != nil && x.body.failed.Load() {
+			x.w.Header().Set("Connection", "close") // where the next request begins is not known
+			x.server.fail(x.w, http.StatusBadRequest, "the request's body is broken or came too slowly")
+			return
+		}
 		if x.r.Context().Err() != nil {
 			return // nobody is waiting for an answer
 		}
@@ -134,6 +146,7 @@ func idempotent(method string) bool {
 // Why an attempt was ended by us.
 var (
 	errCut  = errors.New("web: the backend's drain has come to its end")
+	errHalf = errors.New("web: the request's body broke")
 	errLost = errors.New("web: the backend went down before it answered")
 )
 
@@ -174,6 +187,11 @@ func (x *exchange) attempt(place *flow.Place) error {
 	if err == nil && !phase.CompareAndSwap(attemptWaits, attemptBegun) {
 		_ = resp.Body.Close()
 		err = errLost
+	}
+	if err == nil && x.body != nil && x.body.failed.Load() {
+		// The backend answered to half a request.
+		_ = resp.Body.Close()
+		err = errHalf
 	}
 	if err != nil {
 		if cause := context.Cause(ctx); errors.Is(cause, errCut) || errors.Is(cause, errLost) {
