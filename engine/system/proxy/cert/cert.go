@@ -1,5 +1,3 @@
-// Package cert serves a listener's certificates: the one for the name that a
-// client asks for, read again when its files change.
 package cert
 
 import (

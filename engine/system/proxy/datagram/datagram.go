@@ -1,5 +1,3 @@
-// Package datagram carries UDP flows to backends: the datagrams of one client go
-// to one backend and its answers come back, until nothing was heard for a while.
 package datagram
 
 import (
@@ -33,6 +31,7 @@ type Server struct {
 
 	mu    sync.Mutex
 	flows map[netip.AddrPort]*udpFlow
+	ended bool
 }
 
 // udpFlow is one client's datagrams.
@@ -68,9 +67,10 @@ func (s *Server) Serve(ctx context.Context) {
 	}
 }
 
-// Close ends all flows.
+// Close ends all flows; there will be none after it.
 func (s *Server) Close() {
 	s.mu.Lock()
+	s.ended = true
 	all := make([]*udpFlow, 0, len(s.flows))
 	for _, f := range s.flows {
 		all = append(all, f)
@@ -143,8 +143,17 @@ func (s *Server) open(ctx context.Context, from netip.AddrPort, first []byte) *u
 	f.last.Store(f.began.UnixNano())
 	m.FlowOpen()
 	s.mu.Lock()
-	s.flows[from] = f
+	if !s.ended {
+		s.flows[from] = f
+	}
+	ended := s.ended
 	s.mu.Unlock()
+	if ended { // it was closed while this datagram was on its way
+		_ = c.Close()
+		m.FlowClose()
+		place.Done(flow.Outcome{Client: true})
+		return nil
+	}
 	place.OnCut(func() { s.end(f, flow.Outcome{}) })
 	go s.answers(f)
 	return f

@@ -1,6 +1,3 @@
-// Package flow gives each new flow its place on a backend: it picks from the
-// current table, keeps the limits and the queues, counts, and tells the host's
-// loop what traffic saw. All protocols share it.
 package flow
 
 import (

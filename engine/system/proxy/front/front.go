@@ -1,5 +1,3 @@
-// Package front is a bound listener as the protocols see it: its settings of
-// this moment, its certificates, its counters and its limit.
 package front
 
 import (

@@ -1,5 +1,3 @@
-// Package meter counts what goes through a listener or a backend, cheaply
-// enough for every request.
 package meter
 
 import (

@@ -7,10 +7,12 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
 )
 
 // hopByHop reports whether a header concerns one connection only (RFC 9110
@@ -20,7 +22,16 @@ func hopByHop(name string, h http.Header) bool {
 	case "Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
 		return true
 	}
-	for _, line := range h["Connection"] {
+	return named(name, h["Connection"])
+}
+
+// named reports whether the lines of a Connection header name a header.
+func named(name string, lines []string) bool {
+	for _, line := range lines {
+		switch line {
+		case "keep-alive", "Keep-Alive", "close", "upgrade", "Upgrade":
+			continue // what nearly all of them say, and no header to pass on
+		}
 		for _, token := range strings.Split(line, ",") {
 			if textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(token)) == name {
 				return true
@@ -37,12 +48,11 @@ func (x *exchange) outgoing(ctx context.Context, place *flow.Place) *http.Reques
 	if place.Pool.Upstream.TLS {
 		scheme = "https"
 	}
-	out := &http.Request{
-		Method: in.Method, Host: in.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		URL:           &url.URL{Scheme: scheme, Host: place.Address, Path: in.URL.Path, RawPath: in.URL.RawPath, RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
-		Header:        make(http.Header, len(in.Header)+4),
-		ContentLength: in.ContentLength,
-	}
+	out := blank.WithContext(ctx) // a copy: filling it after saves another one
+	out.Method, out.Host, out.Proto, out.ProtoMajor, out.ProtoMinor = in.Method, in.Host, "HTTP/1.1", 1, 1
+	out.URL = &url.URL{Scheme: scheme, Host: place.Address, Path: in.URL.Path, RawPath: in.URL.RawPath, RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery}
+	out.Header = make(http.Header, len(in.Header)+4)
+	out.ContentLength = in.ContentLength
 	if in.Method == http.MethodOptions && in.RequestURI == "*" {
 		out.URL.Path, out.URL.Opaque = "", "*"
 	}
@@ -69,8 +79,11 @@ func (x *exchange) outgoing(ctx context.Context, place *flow.Place) *http.Reques
 		x.forwarded(out)
 	}
 	x.unstick(out)
-	return out.WithContext(ctx)
+	return out
 }
+
+// blank is what outgoing requests are copies of. Nobody may change it.
+var blank http.Request
 
 func headerHas(h http.Header, name, token string) bool {
 	for _, line := range h[name] {
@@ -100,7 +113,8 @@ func (x *exchange) forwarded(out *http.Request) {
 	if prior != "" {
 		client = prior + ", " + client
 	}
-	h["X-Forwarded-For"] = []string{client}
+	values := [4]string{client} // one piece of memory for the values of all four
+	h["X-Forwarded-For"] = values[0:1:1]
 	if trusted && h.Get("X-Forwarded-Proto") != "" {
 		return
 	}
@@ -108,12 +122,11 @@ func (x *exchange) forwarded(out *http.Request) {
 	if in.TLS != nil {
 		proto = "https"
 	}
-	h["X-Forwarded-Proto"] = []string{proto}
-	h["X-Forwarded-Host"] = []string{in.Host}
+	values[1], values[2] = proto, in.Host
+	h["X-Forwarded-Proto"], h["X-Forwarded-Host"] = values[1:2:2], values[2:3:3]
 	if a, ok := in.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		if _, port, err := net.SplitHostPort(a.String()); err == nil {
-			h["X-Forwarded-Port"] = []string{port}
-		}
+		values[3] = strconv.Itoa(int(front.AddrOf(a).Port()))
+		h["X-Forwarded-Port"] = values[3:4:4]
 	}
 }
 

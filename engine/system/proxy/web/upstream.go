@@ -23,10 +23,15 @@ import (
 
 // transport returns the transport for a pool, one per set of settings.
 func (s *Server) transport(place *flow.Place, set *front.Settings) http.RoundTripper {
+	// Nearly always it is the one of the last request, and no lock is needed.
+	if c := s.recent.Load(); c != nil && c.pool == place.Pool && c.set == set {
+		return c.transport
+	}
 	key := transportKey{pool: place.Pool.Name, upstream: place.Pool.Upstream, request: set.Spec.Request.D()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t, ok := s.transports[key]; ok {
+		s.recent.Store(&recent{place.Pool, set, t})
 		return t
 	}
 	for k, t := range s.transports { // settings that are no longer in force
@@ -37,7 +42,15 @@ func (s *Server) transport(place *flow.Place, set *front.Settings) http.RoundTri
 	}
 	t := s.newTransport(place.Pool.Upstream, set.Spec.Request.D())
 	s.transports[key] = t
+	s.recent.Store(&recent{place.Pool, set, t})
 	return t
+}
+
+// recent is the transport of one pool under one listener's settings.
+type recent struct {
+	pool      *spec.Pool
+	set       *front.Settings
+	transport *http.Transport
 }
 
 func (s *Server) newTransport(u spec.Upstream, request time.Duration) *http.Transport {

@@ -1,9 +1,3 @@
-// Package web carries HTTP requests to backends: HTTP/1.1, HTTP/2, WebSocket,
-// over TLS or not.
-//
-// It stands on the standard library's server and transport. What a client sent
-// is parsed and written anew for the backend, so that two readings of one
-// request's length cannot differ behind us.
 package web
 
 import (
@@ -17,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
@@ -29,6 +24,7 @@ type Server struct {
 	front *front.Front
 	http  *http.Server
 
+	recent     atomic.Pointer[recent]
 	mu         sync.Mutex
 	transports map[transportKey]*http.Transport
 }

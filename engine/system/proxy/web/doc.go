@@ -1,0 +1,38 @@
+// Package web carries HTTP requests to backends: HTTP/1.1, HTTP/2, WebSocket, over
+// TLS or not.
+//
+// It stands on the standard library's server and transport. What a client sent
+// is parsed and written anew for the backend, so that two readings of one
+// request's length cannot differ behind us.
+//
+// # Told
+//
+// Connections of one listener, and its settings as they change.
+//
+// # Asks
+//
+// Of flow, a place for each request, and a retry from the pool's budget.
+//
+// # Promises
+//
+//   - A request is sent again only while the client has got nothing of an answer
+//     and nothing of its body is gone; and only if it surely did not arrive or
+//     its method is idempotent (RFC 9110 section 9.2.2).
+//   - A request that may be sent again does not wait for a backend that went
+//     down meanwhile, if another one is up.
+//   - An answer that breaks off in the middle breaks off for the client, too.
+//   - Hop-by-hop headers end here; what a client says of X-Forwarded-* passes
+//     only if the client is trusted.
+//   - Heads are bounded in size and time, bodies in the time without a byte.
+//
+// # Refuses
+//
+// CONNECT, and changes of protocol over HTTP/2. Caching, compression, rewriting.
+//
+// # Differs
+//
+// From RFC 9112: line ends of LF alone and folded headers are accepted as the
+// library does, and written anew; a Content-Length beside chunked is dropped
+// (section 6.3) but the connection goes on. The proxy's
+// testdata/smuggling.txt says what each such request gets.
+package web
