@@ -93,8 +93,7 @@ func TestSmuggling(t *testing.T) {
 			}
 			body, err := io.ReadAll(req.Body)
 			if err != nil {
-				seen <- fmt.Sprintf("half %s %s %q", req.Method, clip(req.RequestURI), body)
-				return
+				return // half of one, seen as half: no row, for nothing says when it comes
 			}
 			seen <- fmt.Sprintf("%s %s host=%s %q", req.Method, clip(req.RequestURI), req.Host, clip(string(body)))
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
