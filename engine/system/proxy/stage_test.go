@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ type stage struct {
 	began time.Time
 	dir   string
 
+	deaf atomic.Bool // the balancer hears nothing of what traffic saw
+
 	mu       sync.Mutex
 	balancer *balance.Balancer
 	outcomes []balance.Outcomes
@@ -41,6 +44,9 @@ func setUp(t testing.TB, yaml string) *stage {
 	s.proxy = proxy.New(proxy.Options{
 		Log: slog.New(slog.DiscardHandler), Now: s.now, Dir: s.dir,
 		Report: func(o balance.Outcomes) {
+			if s.deaf.Load() {
+				return
+			}
 			select {
 			case reports <- o:
 			default:
@@ -181,7 +187,13 @@ type backend struct {
 // serveTCP runs serve for each connection.
 func serveTCP(t testing.TB, name string, serve func(*net.TCPConn)) *backend {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return serveAt(t, "127.0.0.1:0", name, serve)
+}
+
+// serveAt is serveTCP at an address.
+func serveAt(t testing.TB, address, name string, serve func(*net.TCPConn)) *backend {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,12 +235,17 @@ func (b *backend) kill() {
 
 // echo greets with its name and sends back what comes.
 func echo(t testing.TB, name string) *backend {
-	return serveTCP(t, name, func(c *net.TCPConn) {
+	return serveTCP(t, name, greet(name))
+}
+
+// greet is what an echo does with a connection.
+func greet(name string) func(*net.TCPConn) {
+	return func(c *net.TCPConn) {
 		if _, err := io.WriteString(c, name+"\n"); err == nil {
 			_, _ = io.Copy(c, c)
 			_ = c.CloseWrite()
 		}
-	})
+	}
 }
 
 // pool writes a pool of backends, with more settings for the pool and for each

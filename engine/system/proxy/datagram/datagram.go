@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/balance"
@@ -95,7 +94,7 @@ func (s *Server) datagram(ctx context.Context, from netip.AddrPort, b []byte) {
 	s.front.Meter.In(int64(len(b)))
 	f.place.Meter.In(int64(len(b)))
 	if _, err := f.backend.Write(b); err != nil {
-		s.end(f, flow.Outcome{Failed: true, Reason: words(err)})
+		s.end(f, failed(err))
 	}
 }
 
@@ -174,7 +173,7 @@ func (s *Server) answers(f *udpFlow) {
 		if err != nil {
 			o := flow.Outcome{}
 			if !errors.Is(err, net.ErrClosed) {
-				o = flow.Outcome{Failed: true, Reason: words(err)}
+				o = failed(err)
 			}
 			s.end(f, o)
 			return
@@ -259,9 +258,11 @@ func (s *Server) sweep(done <-chan struct{}) {
 	}
 }
 
-func words(err error) string {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "port unreachable"
+// failed says what a failure to send or to receive tells of the backend.
+func failed(err error) flow.Outcome {
+	o := flow.Blame(err)
+	if o.Refused {
+		o.Reason = "port unreachable"
 	}
-	return err.Error()
+	return o
 }

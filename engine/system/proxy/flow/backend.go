@@ -22,6 +22,7 @@ type Backend struct {
 	limit atomic.Int64 // open flows; 0 none
 	taken atomic.Int64 // places in use
 	speed latency
+	shun  shun
 
 	mu      sync.Mutex
 	open    map[*Place]struct{} // those that can be cut
@@ -160,6 +161,9 @@ func (p *Place) OnCutOrLost(cut, lost func()) {
 // setLost says whether others should take what waits for the backend.
 func (b *Backend) setLost(lost bool) {
 	b.mu.Lock()
+	if b.lost && !lost {
+		b.shun.well() // its probes reach it again
+	}
 	b.lost = lost
 	var all []func()
 	if lost {
@@ -204,14 +208,21 @@ func (p *Place) Answered(d time.Duration) {
 // must not leave the failures before it standing as the newest word.
 func (p *Place) Good() {
 	if !p.good.Swap(true) {
+		p.backend.shun.well()
 		p.backend.outcomes.add(p.backend, Outcome{}, p.Pool.Ejection.Failures)
 	}
 }
+
+// Refuses reports whether the place's backend refused a connection since, and
+// gets no new flows for that.
+func (p *Place) Refuses() bool { return p.backend.shun.to.Load() != 0 }
 
 // Outcome is how a flow ended.
 type Outcome struct {
 	Failed bool
 	Reason string
+	// Refused says that nobody listens there: the next flow passes it over.
+	Refused bool
 	// Client says that the client ended it: that says nothing of the backend.
 	Client bool
 }
@@ -231,6 +242,12 @@ func (p *Place) Done(o Outcome) {
 	}
 	if o.Client || !o.Failed && p.good.Load() {
 		return
+	}
+	switch {
+	case o.Refused:
+		b.shun.refused(b.flows.options.Now())
+	case !o.Failed:
+		b.shun.well()
 	}
 	if o.Failed {
 		b.Meter.Error()

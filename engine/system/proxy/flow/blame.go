@@ -15,7 +15,7 @@ func Blame(err error) Outcome {
 	if err == nil {
 		return Outcome{}
 	}
-	return Outcome{Failed: !Local(err), Reason: Words(err), Client: Local(err)}
+	return Outcome{Failed: !Local(err), Reason: Words(err), Client: Local(err), Refused: errors.Is(err, syscall.ECONNREFUSED)}
 }
 
 // Local reports whether a failure is this host's own: its sockets, ports or
@@ -32,6 +32,14 @@ func Local(err error) bool {
 		}
 	}
 	return false
+}
+
+// Unreached reports whether a failure came before anything was sent: connecting
+// failed. Whatever was to be sent can go elsewhere, and as no backend has had
+// any work of it, that is in no budget.
+func Unreached(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // Words says a failure for people.

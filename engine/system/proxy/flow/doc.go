@@ -21,6 +21,8 @@
 //     whatever is swapped in.
 //   - What is lost with a backend that went down is said to those who can go
 //     elsewhere, at the swap, and only while somebody else can take it.
+//   - A backend that refused a connection gets no other flow in the next
+//     moments, see shun.go, as long as another one can take it.
 //   - A failure of this host itself, such as no descriptor, is held against
 //     no backend.
 //

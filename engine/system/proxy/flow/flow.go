@@ -199,25 +199,40 @@ func (f *Flows) Acquire(ctx context.Context, s *Snapshot, ask Ask) (*Place, erro
 	if stick != "" {
 		q.Stick = s.index(p, stick)
 	}
-	// A backend that is full is passed over for another one; its queue is the
-	// last resort.
+	// A backend that is full, or refuses connections, is passed over for another
+	// one; its queue is the last resort.
 	var full *Backend
 	var fullAt int
+	refusing := balance.None
 	for {
 		i := s.Table.Pick(ask.Pool, q, s)
 		if i == balance.None {
 			break
 		}
 		b := s.backends[i]
-		if place := b.take(s, i, p); place != nil {
-			f.remember(p, state, ask.Source, b.name)
-			return place, nil
-		}
-		if full == nil {
-			full, fullAt = b, i
+		switch {
+		case b.shun.shunned(f.options.Now):
+			if refusing == balance.None {
+				refusing = i
+			}
+		default:
+			if place := b.take(s, i, p); place != nil {
+				f.remember(p, state, ask.Source, b.name)
+				return place, nil
+			}
+			if full == nil {
+				full, fullAt = b, i
+			}
 		}
 		q.Tried = append(q.Tried, i)
 		q.Stick = balance.None
+	}
+	if full == nil && refusing != balance.None {
+		// All that could take it refused a moment ago: one of them may be back.
+		full, fullAt = s.backends[refusing], refusing
+		if place := full.take(s, refusing, p); place != nil {
+			return place, nil
+		}
 	}
 	if full == nil {
 		return nil, ErrNobody

@@ -9,8 +9,8 @@
 // # Asks
 //
 // A place on a backend for each connection; when a backend refuses, a place on
-// another one, within the pool's attempts and its budget: nothing was sent yet,
-// so nothing can happen twice.
+// another one, within the pool's attempts: nothing was sent yet, so nothing can
+// happen twice, and no budget is needed, as no backend had any work of it.
 //
 // # Promises
 //

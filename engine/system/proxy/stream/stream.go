@@ -120,7 +120,6 @@ func (s *Server) connect(ctx context.Context, r *relay, name string) (*flow.Plac
 		return nil, errNoPool
 	}
 	ask := flow.Ask{Pool: pool, Source: front.AddrOf(r.client.RemoteAddr()).Addr()}
-	snap.First(pool)
 	for {
 		place, err := flows.Acquire(ctx, snap, ask)
 		if err != nil {
@@ -142,11 +141,15 @@ func (s *Server) connect(ctx context.Context, r *relay, name string) (*flow.Plac
 		}
 		place.Done(flow.Blame(err))
 		ask.Tried = append(ask.Tried, place.Name)
-		if flow.Local(err) || len(ask.Tried) > *place.Pool.Retry.Attempts || !flows.Retry(snap, pool) {
+		if flow.Local(err) || len(ask.Tried) > *place.Pool.Retry.Attempts {
 			return nil, err
 		}
 		place.Meter.Retry()
 		s.front.Meter.Retry()
+		snap = flows.Now() // what was learnt meanwhile counts
+		if ask.Pool = snap.Pool(name); ask.Pool < 0 {
+			return nil, errNoPool
+		}
 	}
 }
 

@@ -103,9 +103,11 @@ func (x *exchange) run() {
 		if x.r.Context().Err() != nil {
 			return // nobody is waiting for an answer
 		}
-		// What a lost backend had is not in the budget: that is there so that retries
-		// do not double the load of a pool that fails, and this one carries none.
-		if !x.repeatable(err) || x.tried > *place.Pool.Retry.Attempts || !errors.Is(err, errLost) && !flows.Retry(x.snap, x.pool) {
+		// The budget is there so that retries do not double the load of a pool that
+		// fails. What a lost backend had is not in it, nor what never reached one:
+		// neither carries any.
+		free := errors.Is(err, errLost) || flow.Unreached(err) || place.Refuses()
+		if !x.repeatable(err) || x.tried > *place.Pool.Retry.Attempts || !free && !flows.Retry(x.snap, x.pool) {
 			code, text := codeOf(err)
 			x.server.fail(x.w, code, text)
 			return
@@ -128,11 +130,7 @@ func (x *exchange) repeatable(err error) bool {
 	if x.body != nil && x.body.touched.Load() {
 		return false
 	}
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		return true
-	}
-	return idempotent(x.r.Method)
+	return flow.Unreached(err) || idempotent(x.r.Method)
 }
 
 func idempotent(method string) bool {
@@ -198,7 +196,9 @@ func (x *exchange) attempt(place *flow.Place) error {
 			err = cause
 		}
 		client := x.r.Context().Err() != nil || x.body != nil && x.body.failed.Load() || errors.Is(err, errCut)
-		place.Done(flow.Outcome{Failed: true, Client: client, Reason: words(err)})
+		o := flow.Blame(err)
+		o.Client, o.Reason = o.Client || client, words(err)
+		place.Done(o)
 		return err
 	}
 	took := time.Since(began)
