@@ -21,6 +21,7 @@ func (f *Fleet) draw(now instant.Instant, out *Effects) {
 	if f.spec == nil || !f.dirty || f.picture != nil && now.Sub(f.drawn) < PictureEvery {
 		return
 	}
+	f.dirty, f.drawn = false, now
 	f.redraw(now)
 	f.change(now, out)
 	f.picture.Seq = f.ring.last
@@ -35,9 +36,9 @@ type sight struct {
 	*host.Backend
 }
 
-// redraw makes the picture of this moment.
+// redraw makes the picture of this moment. That faces have yet to see it is
+// draw's business: who asks without a pause must not keep them from it.
 func (f *Fleet) redraw(now instant.Instant) {
-	f.dirty, f.drawn = false, now
 	s := &api.Status{
 		Version: api.StatusVersion, Fleet: f.spec.Name, Title: f.spec.Title, Production: f.spec.Production, World: f.options.World,
 		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.ring.last, Rev: f.rev, Spec: f.text,

@@ -107,7 +107,7 @@ func (c *Client) Status(ctx context.Context) (*api.Status, error) {
 
 // Events implements api.Client.
 func (c *Client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
-	q := url.Values{"from": {strconv.FormatUint(uint64(from), 10)}, "max": {strconv.Itoa(most)}}
+	q := url.Values{"from": {strconv.FormatUint(uint64(from), 10)}, "max": {strconv.Itoa(max(most, 0))}}
 	return get[[]api.Event](ctx, c, "/v1/events?"+q.Encode())
 }
 

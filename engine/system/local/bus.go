@@ -49,23 +49,33 @@ func (b *bus) publish(s *api.Status, events []api.Event) {
 	}
 }
 
-// since returns the events after from, at most most of the newest, and how many
-// were overwritten. The caller holds the lock.
-func (b *bus) since(from api.Seq, most int) (events []api.Event, missed uint64) {
+// known is from, or 0 when it is of another life of the fleet, whose numbers
+// began anew. The caller holds the lock.
+func (b *bus) known(from api.Seq) api.Seq {
 	if from > b.last {
-		from = 0 // another life of the fleet: its numbers began anew
+		return 0
+	}
+	return from
+}
+
+// since returns the events after from and up to last, at most most of the
+// newest, and how many were overwritten. The caller holds the lock.
+func (b *bus) since(from, last api.Seq, most int) (events []api.Event, missed uint64) {
+	from = b.known(from)
+	if from >= last {
+		return nil, 0
 	}
 	first := from + 1
 	if b.last >= api.EventRing && first <= b.last-api.EventRing {
-		oldest := b.last - api.EventRing + 1
+		oldest := min(b.last-api.EventRing+1, last+1)
 		missed = uint64(oldest - first)
 		first = oldest
 	}
-	if n := int(b.last) - int(first) + 1; n > most {
+	if n := int(last) - int(first) + 1; n > most {
 		missed += uint64(n - most)
-		first = b.last - api.Seq(most) + 1
+		first = last - api.Seq(most) + 1
 	}
-	for q := first; q <= b.last && q > 0; q++ {
+	for q := first; q <= last; q++ {
 		events = append(events, b.ring[int(q)%api.EventRing])
 	}
 	return events, missed
@@ -73,6 +83,9 @@ func (b *bus) since(from api.Seq, most int) (events []api.Event, missed uint64) 
 
 // picture waits for the first picture and returns the newest.
 func (b *bus) picture(ctx context.Context) (*api.Status, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	select {
 	case <-b.first:
 	case <-ctx.Done():
@@ -116,8 +129,9 @@ func (b *bus) watch(ctx context.Context, from api.Seq) (<-chan api.Update, error
 				return
 			}
 			u := api.Update{Status: b.status}
-			u.Events, u.Missed = b.since(from, api.EventRing)
-			from = b.last
+			// What is newer than the picture comes with the next one.
+			u.Events, u.Missed = b.since(from, b.status.Seq, api.EventRing)
+			from = max(b.known(from), b.status.Seq)
 			b.mu.Unlock()
 			select {
 			case out <- u:

@@ -31,7 +31,7 @@ func (c *client) Events(ctx context.Context, from api.Seq, most int) ([]api.Even
 	}
 	c.fleet.bus.mu.Lock()
 	defer c.fleet.bus.mu.Unlock()
-	events, _ := c.fleet.bus.since(from, max(most, 0))
+	events, _ := c.fleet.bus.since(from, c.fleet.bus.last, max(most, 0))
 	if events == nil {
 		events = []api.Event{}
 	}
@@ -42,6 +42,9 @@ func (c *client) Events(ctx context.Context, from api.Seq, most int) ([]api.Even
 func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	if req.Command == nil {
 		return api.Receipt{}, fmt.Errorf("local: a request without a command")
+	}
+	if err := ctx.Err(); err != nil {
+		return api.Receipt{}, err
 	}
 	ask := fleet.Ask{ID: fmt.Sprintf("r%d", c.next.Add(1)), Request: req}
 	if a, ok := req.Command.(api.Apply); ok {

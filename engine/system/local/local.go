@@ -54,6 +54,8 @@ type Fleet struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	all    sync.WaitGroup
+	once   sync.Once
+	closed error
 
 	mu      sync.Mutex
 	hosts   map[string]*hostLoop
@@ -168,15 +170,18 @@ func (f *Fleet) Err() error {
 const closeWait = 5 * time.Second
 
 // Close ends the fleet: when it returns, no process, no socket and no goroutine
-// is left.
+// is left. A second call returns what the first did.
 func (f *Fleet) Close() error {
-	f.cancel(errClosed)
-	f.bus.close()
-	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
-	defer cancel()
-	err := f.keeper.Close(ctx)
-	f.all.Wait()
-	return errors.Join(err, f.options.State.Close())
+	f.once.Do(func() {
+		f.cancel(errClosed)
+		f.bus.close()
+		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+		defer cancel()
+		err := f.keeper.Close(ctx)
+		f.all.Wait()
+		f.closed = errors.Join(err, f.options.State.Close())
+	})
+	return f.closed
 }
 
 // seedOf gives each host's probes a jitter of their own.

@@ -1,0 +1,119 @@
+package local_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/remote"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/local"
+	"github.com/holdfast-edge/holdfast/engine/system/service"
+	"github.com/holdfast-edge/holdfast/engine/system/statedir"
+)
+
+// TestMain lets the test's own binary be a backend's process.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "service" {
+		f := flag.NewFlagSet("service", flag.ExitOnError)
+		name, kind, address := f.String("name", "", ""), f.String("kind", "", ""), f.String("address", "", "")
+		_ = f.Parse(os.Args[2:])
+		if err := service.Run(context.Background(), service.Options{Name: *name, Kind: spec.ServiceKind(*kind), Address: *address, Control: os.Stdin}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// small is one site of one host with two backends, at addresses that nothing
+// else in this repository uses.
+const small = `
+fleet: small
+sites:
+  - name: lab
+    hosts: [{name: lab-1, address: 127.32.0.1}]
+probes:
+  - {name: web, kind: http, interval: 100ms, timeout: 2s, rise: 1, http: {path: /health}}
+pools:
+  - name: web
+    site: lab
+    probe: web
+    slow_start: 0s
+    backends:
+      - {name: web-1, host: lab-1, port: 9080, service: {kind: http}}
+      - {name: web-2, host: lab-1, port: 9081, service: {kind: http}}
+listeners:
+  - {name: web, site: lab, protocol: http, port: 8080, pool: web}
+`
+
+// running is a fleet under test.
+type running struct {
+	*testing.T
+	fleet *local.Fleet
+	dir   string
+	log   *bytes.Buffer
+}
+
+// start runs a fleet until the test ends.
+func start(t *testing.T, text string) *running {
+	t.Helper()
+	// Not t.TempDir: with a long test name it is too long for a socket.
+	dir, err := os.MkdirTemp("", "hf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return startIn(t, filepath.Join(dir, "s"), text)
+}
+
+func startIn(t *testing.T, dir, text string) *running {
+	t.Helper()
+	s, err := spec.Parse("test.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := statedir.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{T: t, dir: dir, log: &bytes.Buffer{}}
+	r.fleet, err = local.Start(local.Options{
+		Spec: s, SpecText: text, SpecDir: dir, State: state, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		_ = state.Close()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.close()
+		if t.Failed() {
+			t.Logf("the fleet's warnings:\n%s", r.log)
+		}
+	})
+	return r
+}
+
+func (r *running) close() {
+	if err := r.fleet.Close(); err != nil {
+		r.Errorf("close: %v", err)
+	}
+}
+
+func (r *running) socket(t *testing.T) api.Client {
+	t.Helper()
+	c, err := remote.Dial(statedir.Socket(r.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
