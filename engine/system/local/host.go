@@ -18,20 +18,16 @@ import (
 
 var errLeft = errors.New("local: the host left the spec")
 
-// probesMax bounds the probes of a host that are under way; one more waits. A
-// host of a thousand backends whose probes all time out needs this many.
-const probesMax = 1024
-
 // hostLoop is one host: its loop, its probing and its data path.
 type hostLoop struct {
-	name   string
-	fleet  *Fleet
-	loop   *loop.Loop[host.Event, host.Effects]
-	host   *host.Host
-	proxy  *proxy.Proxy
-	slots  chan struct{}
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	name    string
+	fleet   *Fleet
+	loop    *loop.Loop[host.Event, host.Effects]
+	host    *host.Host
+	proxy   *proxy.Proxy
+	probing *probing.Runner
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
 
 	draining []string // of the newest report
 	reported instant.Instant
@@ -39,7 +35,7 @@ type hostLoop struct {
 
 // startHost starts a host. The caller holds the lock.
 func (f *Fleet) startHost(name string) *hostLoop {
-	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Seed: seedOf(name)}), slots: make(chan struct{}, probesMax)}
+	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Seed: seedOf(name)}), probing: probing.New(f.options.SpecDir)}
 	h.ctx, h.cancel = context.WithCancelCause(f.ctx)
 	log := f.options.Log.With("host", name)
 	h.proxy = proxy.New(proxy.Options{
@@ -94,13 +90,7 @@ func (h *hostLoop) answer(all []host.Bound) {
 
 func (h *hostLoop) probe(l probe.Launch) {
 	go func() {
-		select {
-		case h.slots <- struct{}{}:
-		case <-h.ctx.Done():
-			return
-		}
-		o := probing.Run(h.ctx, l)
-		<-h.slots
+		o := h.probing.Run(h.ctx, l)
 		h.loop.Tell(h.ctx, host.Probed{Finished: probe.Finished{Target: l.Target, Attempt: l.Attempt, Outcome: o}})
 	}()
 }

@@ -2,17 +2,15 @@ package probing
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
-	"os"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/probe"
 	"github.com/holdfast-edge/holdfast/engine/spec"
@@ -20,69 +18,131 @@ import (
 
 // Bounds on an answer.
 const (
-	headMax = 32 << 10
-	bodyMax = 64 << 10
+	headMax = 64 << 10
+	bodyMax = 64 << 10 // as much as a body is searched for its text
+	// interimMax bounds the 1xx answers before the real one (RFC 9110 section
+	// 15.2).
+	interimMax = 8
 )
 
 // web carries out an HTTP or HTTPS probe. The request is written by hand and
 // the connection is used once: a transport with its pool would cost three times
 // as much and find out less.
-func web(ctx context.Context, l probe.Launch) (warning string, err error) {
-	c, err := dial(ctx, "tcp", l.Address)
+func (r *Runner) web(ctx context.Context, l probe.Launch) (warning string, err error) {
+	c, end, err := dial(ctx, "tcp", l.Address)
 	if err != nil {
 		return "", err
 	}
 	reset(c)
-	defer func() { _ = c.Close() }()
+	defer end()
 	h := l.Probe.HTTP
 	name := h.Host
 	if name == "" {
 		name = l.Address
 	}
 	if l.Probe.Kind == spec.ProbeHTTPS {
-		t, w, err := handshake(ctx, c, l, name)
-		if err != nil {
+		if c, warning, err = r.handshake(ctx, c, l, name); err != nil {
 			return "", err
 		}
-		c, warning = t, w
 	}
-	if err := ask(c, h, name); err != nil {
-		return "", err
+	if _, err := c.Write(request(h, name)); err != nil {
+		return "", lacking("no answer", err)
 	}
-	r := bufio.NewReaderSize(io.LimitReader(c, headMax+bodyMax), 4096)
-	resp, err := http.ReadResponse(r, &http.Request{Method: h.Method})
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if !expected(resp.StatusCode, h.Status) {
-		return "", fmt.Errorf("status %d, expected %s", resp.StatusCode, strings.Join(h.Status, " or "))
-	}
-	if h.Body == "" {
-		return warning, nil
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyMax))
-	if err != nil {
-		return "", err
-	}
-	if !strings.Contains(string(body), h.Body) {
-		return "", fmt.Errorf("%q is not in the first %d bytes of the body", h.Body, len(body))
-	}
-	return warning, nil
+	return warning, answer(c, h)
 }
 
-func ask(w io.Writer, h *spec.HTTPCheck, host string) error {
-	var b strings.Builder
-	b.WriteString(h.Method + " " + h.Path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: holdfast-probe\r\nConnection: close\r\n")
+// request is the whole request of a probe.
+func request(h *spec.HTTPCheck, host string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", h.Method, h.Path, host)
+	named := false
+	for _, k := range slices.Sorted(maps.Keys(h.Headers)) {
+		named = named || strings.EqualFold(k, "User-Agent")
+		fmt.Fprintf(&b, "%s: %s\r\n", k, h.Headers[k])
+	}
+	if !named {
+		b.WriteString("User-Agent: holdfast-probe\r\n")
+	}
 	if h.Method == http.MethodPost {
 		b.WriteString("Content-Length: 0\r\n")
 	}
-	for k, v := range h.Headers {
-		b.WriteString(k + ": " + v + "\r\n")
-	}
 	b.WriteString("\r\n")
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.Bytes()
+}
+
+// answer reads an answer and judges it.
+func answer(c io.Reader, h *spec.HTTPCheck) error {
+	source := &noting{Reader: c}
+	bounded := &io.LimitedReader{R: source, N: headMax}
+	r := bufio.NewReaderSize(bounded, 4096)
+	resp, err := final(r, h.Method)
+	if err != nil && source.err != nil {
+		err = source.err // half an answer is not malformed, it is cut short
+	}
+	switch {
+	case err != nil && bounded.N <= 0:
+		return fmt.Errorf("the head of its answer is longer than %d KiB", headMax>>10)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("connection closed without an answer")
+	case err != nil:
+		return lacking("no answer", err)
+	}
+	if !expected(resp.StatusCode, h.Status) {
+		return fmt.Errorf("status %d, expected %s", resp.StatusCode, strings.Join(h.Status, " or "))
+	}
+	if h.Body == "" {
+		return nil
+	}
+	bounded.N += 2 * bodyMax // with room for how chunks are framed
+	return contains(resp.Body, h.Body)
+}
+
+// noting remembers why a connection gave no more: http.ReadResponse calls what
+// it had by then malformed.
+type noting struct {
+	io.Reader
+	err error
+}
+
+func (n *noting) Read(b []byte) (int, error) {
+	count, err := n.Reader.Read(b)
+	n.err = err
+	return count, err
+}
+
+// final reads the answer after the interim ones.
+func final(r *bufio.Reader, method string) (*http.Response, error) {
+	for range interimMax {
+		resp, err := http.ReadResponse(r, &http.Request{Method: method})
+		if err != nil || resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, err
+		}
+	}
+	return nil, fmt.Errorf("%d interim answers and no real one", interimMax)
+}
+
+// contains looks for a text in the beginning of a body, and stops as soon as it
+// is there: a body may have no end.
+func contains(body io.Reader, text string) error {
+	var seen []byte
+	buf := make([]byte, 4096)
+	for len(seen) < bodyMax {
+		n, err := body.Read(buf[:min(len(buf), bodyMax-len(seen))])
+		from := max(len(seen)-len(text)+1, 0)
+		seen = append(seen, buf[:n]...)
+		if bytes.Contains(seen[from:], []byte(text)) {
+			return nil
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("%.40q is not in its body of %d bytes", text, len(seen))
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return fmt.Errorf("its body broke off after %d bytes without %.40q", len(seen), text)
+		case err != nil:
+			return lacking(fmt.Sprintf("no %.40q in %d bytes of the body", text, len(seen)), err)
+		}
+	}
+	return fmt.Errorf("%.40q is not in the first %d KiB of its body", text, bodyMax>>10)
 }
 
 func expected(status int, ranges []string) bool {
@@ -92,66 +152,4 @@ func expected(status int, ranges []string) bool {
 		}
 	}
 	return false
-}
-
-// handshake does TLS and checks the certificate: its name, its chain and its
-// end, unless the probe says otherwise.
-func handshake(ctx context.Context, c net.Conn, l probe.Launch, host string) (net.Conn, string, error) {
-	t := l.Probe.TLS
-	name := t.ServerName
-	if name == "" {
-		name = host
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			name = h
-		}
-	}
-	config := &tls.Config{ServerName: name, InsecureSkipVerify: t.Insecure, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, "", unableError{fmt.Errorf("read the roots: %w", err)}
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, "", unableError{fmt.Errorf("%s holds no certificate", t.CA)}
-		}
-	}
-	tc := tls.Client(c, config)
-	if err := tc.HandshakeContext(ctx); err != nil {
-		return nil, "", certificateWords(err)
-	}
-	if t.Insecure {
-		return tc, "", nil
-	}
-	end := tc.ConnectionState().PeerCertificates[0].NotAfter
-	if left := time.Until(end); left < t.ExpiryWarn.D() {
-		return tc, "its certificate ends in " + days(left), nil
-	}
-	return tc, "", nil
-}
-
-func days(d time.Duration) string {
-	if d < 48*time.Hour {
-		return fmt.Sprintf("%d hours", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
-}
-
-// certificateWords says a refused certificate for people.
-func certificateWords(err error) error {
-	var invalid x509.CertificateInvalidError
-	var name x509.HostnameError
-	var authority x509.UnknownAuthorityError
-	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		if ago := time.Since(invalid.Cert.NotAfter); ago > 0 {
-			return fmt.Errorf("its certificate expired %s ago", days(ago))
-		}
-		return errors.New("its certificate is not valid yet")
-	case errors.As(err, &name):
-		return fmt.Errorf("its certificate is not for %s", name.Host)
-	case errors.As(err, &authority):
-		return errors.New("its certificate is signed by an unknown authority")
-	}
-	return err
 }

@@ -1,0 +1,18 @@
+package probing
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// ended waits until a child has ended, and leaves it to be reaped: until then
+// its number, which is its group's, cannot be another's.
+func ended(pid int) bool {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err == nil
+		}
+	}
+}
