@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -123,7 +124,10 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 }
 
 func backend(ctx context.Context, name, kind, address string) error {
-	return service.Run(ctx, service.Options{Name: name, Kind: spec.ServiceKind(kind), Address: address, Control: os.Stdin})
+	return service.Run(ctx, service.Options{
+		Name: name, Kind: spec.ServiceKind(kind), Address: address, Control: os.Stdin,
+		Ready: func(net.Addr) { fmt.Println("ready") }, // keeper.Ready
+	})
 }
 
 // terminal reports whether both ends are a terminal.

@@ -224,4 +224,3 @@ func (s *suite) gone() {
 		}
 	}
 }
-

@@ -9,6 +9,7 @@ import (
 // carry carries out what the fleet asks for. It runs on the fleet's loop and
 // must not wait for anybody who waits for that loop.
 func (f *Fleet) carry(_ instant.Instant, out *fleet.Effects) {
+	f.bus.publish(out.Picture, out.Events) // first: to start hundreds of things takes time
 	if out.Spec != nil {
 		f.apply(out.Spec)
 	}
@@ -17,7 +18,7 @@ func (f *Fleet) carry(_ instant.Instant, out *fleet.Effects) {
 		hl := f.hosts[h.Host]
 		f.mu.Unlock()
 		if hl != nil {
-			hl.loop.Tell(hl.ctx, h.Event)
+			f.post.send(letter{to: hl, event: h.Event})
 		}
 	}
 	for _, o := range out.Faults {
@@ -32,7 +33,6 @@ func (f *Fleet) carry(_ instant.Instant, out *fleet.Effects) {
 	if out.StopProbes {
 		f.users.stopProbes()
 	}
-	f.bus.publish(out.Picture, out.Events)
 	for _, e := range out.Events {
 		f.options.Log.Info(e.Text, "seq", e.Seq, "subject", e.Subject.String(), "host", e.Host, "state", e.State, "reason", e.Reason, "cause", e.Cause, "by", e.By)
 	}
@@ -65,6 +65,6 @@ func (f *Fleet) apply(s *spec.Fleet) {
 		}
 	}
 	f.mu.Unlock()
-	f.keeper.Apply(s)
+	f.post.send(letter{await: f.keeper.Apply(s)})
 	f.users.apply(s)
 }

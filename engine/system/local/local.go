@@ -50,6 +50,7 @@ type Fleet struct {
 	bus     *bus
 	client  *client
 	users   *users
+	post    *post
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -77,7 +78,7 @@ func Start(o Options) (*Fleet, error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	f := &Fleet{
 		options: o, clock: loop.NewClock(), bus: newBus(), ctx: ctx, cancel: cancel,
-		hosts: map[string]*hostLoop{}, answers: map[string]chan api.Receipt{},
+		post: newPost(), hosts: map[string]*hostLoop{}, answers: map[string]chan api.Receipt{},
 	}
 	f.client = &client{fleet: f}
 	f.loop = loop.New(loop.Options[fleet.Event, fleet.Effects]{
@@ -112,6 +113,7 @@ func Start(o Options) (*Fleet, error) {
 			cancel(err) // without it nobody would see or mend anything
 		}
 	})
+	f.run(func() { f.post.run(ctx, f.loop.Done()) })
 	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText})
 	return f, nil
 }

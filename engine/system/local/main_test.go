@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/keeper"
 	"github.com/holdfast-edge/holdfast/engine/system/local"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		f := flag.NewFlagSet("service", flag.ExitOnError)
 		name, kind, address := f.String("name", "", ""), f.String("kind", "", ""), f.String("address", "", "")
 		_ = f.Parse(os.Args[2:])
-		if err := service.Run(context.Background(), service.Options{Name: *name, Kind: spec.ServiceKind(*kind), Address: *address, Control: os.Stdin}); err != nil {
+		if err := service.Run(context.Background(), service.Options{Name: *name, Kind: spec.ServiceKind(*kind), Address: *address, Control: os.Stdin, Ready: func(net.Addr) { fmt.Println(keeper.Ready) }}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -116,4 +118,3 @@ func (r *running) socket(t *testing.T) api.Client {
 	t.Cleanup(c.Close)
 	return c
 }
-

@@ -16,9 +16,11 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/cause"
 )
 
 // Options of Run.
@@ -98,11 +100,22 @@ func (s *server) control(r io.Reader) {
 	}
 }
 
+// refused says an address that cannot be had in the words that the fleet shows.
+func refused(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("cannot listen on %s: another process has the port", address)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("cannot listen on %s: this machine does not have the address", address)
+	}
+	return fmt.Errorf("cannot listen on %s: %s", address, cause.Of(err, 0))
+}
+
 func (s *server) listen(ctx context.Context, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("service: %w", err)
+		return nil, refused(address, err)
 	}
 	context.AfterFunc(ctx, func() { _ = l.Close() })
 	s.ready(l.Addr())
@@ -138,7 +151,7 @@ func (s *server) udp(ctx context.Context, address string) error {
 	var lc net.ListenConfig
 	pc, err := lc.ListenPacket(ctx, "udp", address)
 	if err != nil {
-		return fmt.Errorf("service: %w", err)
+		return refused(address, err)
 	}
 	context.AfterFunc(ctx, func() { _ = pc.Close() })
 	s.ready(pc.LocalAddr())

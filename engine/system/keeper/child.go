@@ -1,0 +1,130 @@
+package keeper
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/fleet"
+)
+
+// child is one backend's process, or its absence.
+type child struct {
+	name, kind, address string
+
+	cmd     *exec.Cmd
+	control io.WriteCloser
+	fault   *fleet.FaultOrder // in force
+	deadMan *time.Timer
+	wanted  bool // it should run
+	pause   time.Duration
+
+	once    sync.Once
+	settled chan struct{} // closed when it served for the first time, or ended
+}
+
+func (c *child) settle() { c.once.Do(func() { close(c.settled) }) }
+
+// Restart pauses of a process that ended by itself.
+const (
+	pauseFirst = 100 * time.Millisecond
+	pauseMax   = 5 * time.Second
+)
+
+// start starts a child's process. The caller holds the lock.
+func (k *Keeper) start(c *child) {
+	if k.stopped || !c.wanted || c.cmd != nil {
+		return
+	}
+	argv := append(slices.Clone(k.options.Command), "--name", c.name, "--kind", c.kind, "--address", c.address)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=50")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	talk := &talk{ready: c.settle}
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = talk, talk, talkWait
+	control, err := cmd.StdinPipe()
+	if err == nil {
+		done := make(chan error)
+		k.starts <- func() { done <- cmd.Start() }
+		err = <-done
+	}
+	if err != nil {
+		k.options.Log.Error("a backend's process cannot be started", "backend", c.name, "error", err.Error())
+		k.options.Changed(fleet.Process{Backend: c.name, Reason: err.Error()})
+		c.settle()
+		k.again(c)
+		return
+	}
+	c.cmd, c.control = cmd, control
+	k.options.Started(cmd.Process.Pid)
+	k.options.Changed(fleet.Process{Backend: c.name, PID: cmd.Process.Pid, Running: true})
+	if c.fault != nil { // it ended by itself while a fault was in force, which it still is
+		if err := c.injure(c.fault); err != nil {
+			k.options.Log.Warn("a fault does not hold on a process that was started again", "backend", c.name, "error", err.Error())
+		}
+	}
+	k.all.Add(1)
+	go k.wait(c, cmd, talk, time.Now())
+}
+
+// wait sees a process end.
+func (k *Keeper) wait(c *child, cmd *exec.Cmd, talk *talk, began time.Time) {
+	defer k.all.Done()
+	err := cmd.Wait()
+	k.options.Ended(cmd.Process.Pid)
+	c.settle()
+	reason := "ended"
+	if err != nil {
+		reason = err.Error()
+	}
+	if last := talk.lastWords(); last != "" {
+		reason += ": " + last
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c.cmd != cmd {
+		return
+	}
+	c.cmd = nil
+	_ = c.control.Close()
+	k.options.Changed(fleet.Process{Backend: c.name, Reason: reason})
+	if !c.wanted || k.stopped || c.fault != nil && c.fault.Kind == api.FaultKill {
+		return
+	}
+	if time.Since(began) > 10*time.Second {
+		c.pause = pauseFirst
+	}
+	k.options.Log.Warn("a backend's process ended by itself and is started again", "backend", c.name, "reason", reason)
+	k.again(c)
+}
+
+// again starts a process after a pause that grows. The caller holds the lock.
+func (k *Keeper) again(c *child) {
+	time.AfterFunc(c.pause, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if c.fault == nil || c.fault.Kind != api.FaultKill {
+			k.start(c)
+		}
+	})
+	c.pause = min(2*c.pause, pauseMax)
+}
+
+// stop ends a child's process for good. The caller holds the lock.
+func (k *Keeper) stop(c *child) {
+	c.wanted = false
+	c.settle()
+	if c.deadMan != nil {
+		c.deadMan.Stop()
+	}
+	if c.cmd != nil {
+		_ = c.control.Close()
+		// Stopped processes take SIGKILL too; these have nothing to save.
+		_ = c.cmd.Process.Kill()
+	}
+}
