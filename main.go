@@ -34,15 +34,28 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	root := plain.Root(plain.Worlds{
 		Version: version, Up: up, Dial: dial, Console: console, Wallboard: wallboard, Service: backend,
-		Validate: func(name string, text []byte) error { _, err := spec.Parse(name, text); return err },
+		Validate: validate,
 		Schema:   spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
 	})
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends what does not end by itself
 	err := root.ExecuteContext(ctx)
 	stop()
-	if err != nil && err.Error() != "" {
-		fmt.Fprintln(os.Stderr, "holdfast:", err)
+	if say := plain.Message(err); say != "" {
+		fmt.Fprintln(os.Stderr, say)
 	}
 	os.Exit(plain.Code(err))
+}
+
+// validate checks a spec, and says all that is wrong with it.
+func validate(name string, text []byte) (flaws []plain.SpecFlaw, err error) {
+	_, err = spec.Parse(name, text)
+	var all spec.Errors
+	if errors.As(err, &all) {
+		for _, e := range all {
+			flaws = append(flaws, plain.SpecFlaw(e))
+		}
+	}
+	return flaws, err
 }
 
 // stateDir is the directory that a flag, the environment or the default names.
@@ -72,7 +85,7 @@ func readSpec(name string) (text []byte, dir string, err error) {
 	}
 	text, err = os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, "", fmt.Errorf("%q is neither a profile nor a file; holdfast profiles lists the profiles", name)
+		return nil, "", plain.Usage(fmt.Errorf("%q is neither a profile nor a file; holdfast profiles lists the profiles", name))
 	}
 	return text, filepath.Dir(name), err
 }
@@ -93,6 +106,10 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 		return err
 	}
 	state, err := statedir.Open(dir)
+	var busy *statedir.BusyError
+	if errors.As(err, &busy) {
+		return plain.Refused(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -152,7 +169,7 @@ func palette(s string) (theme.Palette, error) {
 	}
 	p, ok := theme.ParsePalette(s)
 	if !ok {
-		return "", fmt.Errorf("--theme %q is not known; use dark, light, 16 or none", s)
+		return "", plain.Usage(fmt.Errorf("--theme %q is not known; use dark, light, 16 or none", s))
 	}
 	return p, nil
 }

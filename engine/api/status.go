@@ -207,6 +207,7 @@ type Vote struct {
 	Reason   string        `json:"reason"`
 	Latency  time.Duration `json:"latency_ns"` // of the last answer
 	Phase    Phase         `json:"phase"`      // in that host's table
+	Weight   int           `json:"weight"`     // in that host's table, 0 to 100
 }
 
 // Clients are built-in traffic and what it sees.

@@ -109,7 +109,7 @@ func (f *Fleet) faultDone(now instant.Instant, ev FaultDone, out *Effects) {
 		e.Text, e.Reason = fmt.Sprintf("fault %s could not be reverted", x.order.ID), ev.Err
 	case ev.Err != "":
 		gone = true
-		e.Text, e.Reason = fmt.Sprintf("fault %s could not be injected: %s", x.order.ID, x.order.Kind), ev.Err
+		e.State, e.Text, e.Reason = api.StateDown, fmt.Sprintf("fault %s could not be injected: %s", x.order.ID, x.order.Kind), ev.Err
 	default:
 		x.done = true
 		e.Text, e.Reason = fmt.Sprintf("fault %s: %s", x.order.ID, x.order.Kind), x.by+" asked for it"

@@ -129,7 +129,7 @@ func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, 
 	for _, v := range sights {
 		out.Votes = append(out.Votes, api.Vote{
 			Host: v.host, Measured: v.Probe.Health.Measured, Since: f.options.Origin.Wall(v.Probe.Since), Reason: v.Probe.Reason,
-			Latency: v.Probe.Latency, Phase: v.Balance.Phase,
+			Latency: v.Probe.Latency, Phase: v.Balance.Phase, Weight: v.Balance.Weight,
 		})
 		if !v.fresh {
 			continue

@@ -1,7 +1,10 @@
 // Package plain is the command line: every verb of Holdfast, one file a group.
 //
-// It sees the fleet through api.Client only. What it prints with -o json is
-// stable: fields are added, never renamed. See JSON in json.go.
+// It sees the fleet through api.Client only, and makes the same api.Command that
+// the console makes; api.Shell writes one as this package reads it.
 //
-// Exit codes: 0 done, 1 failed, 2 usage, 3 refused by a guard, 4 unreachable.
+// What it prints with -o json is a contract: the types of json.go, with what each
+// field means. "holdfast help output" and the manual page print it from there,
+// testdata keeps it. Exit codes are 0 done, 1 failed, 2 usage, 3 refused by a
+// guard, 4 unreachable.
 package plain

@@ -4,148 +4,178 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/id"
-	"github.com/spf13/cobra"
 )
 
+// drillTimeout is longer than any sensible drill: a minute of fault and two of
+// settling.
+const drillTimeout = 10 * time.Minute
+
 func (s *shell) drillCommand() *cobra.Command {
-	c := &cobra.Command{Use: "drill list|run|abort|report", Short: "Rehearse a failure and measure what users see", Args: func(_ *cobra.Command, args []string) error {
-		return usage(fmt.Errorf("give one of list, run NAME, abort, report NAME"))
-	}, RunE: func(*cobra.Command, []string) error { return nil }}
-	list := &cobra.Command{Use: "list", Short: "List the drills", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return s.get(cmd.Context(), []string{"drills"}, false)
-	}}
-	s.outputFlag(list, "table", "json", "yaml")
-	var timeout time.Duration
-	var noWait bool
-	run := s.actFlags(&cobra.Command{
-		Use: "run NAME", Short: "Run a drill and wait for its verdict; Ctrl-C aborts it",
-		Args: exact(1, "a drill"), ValidArgsFunction: s.complete(id.KindDrill),
+	c := &cobra.Command{
+		Use:   "drill COMMAND",
+		Short: "Rehearse a failure and measure what users see",
+		Long: `A drill checks that all is well, breaks something under traffic, measures with
+probes of its own what users see, mends it whatever happens, and gives a verdict
+against the objectives in the spec.`,
+		Example: `  holdfast drill list
+  holdfast drill run lose-backend
+  holdfast drill report lose-backend -o json`,
+		Args: s.verbsOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error { return verbMissing(cmd) },
+	}
+	list := &cobra.Command{
+		Use: "list", Short: "List the drills", Long: "List the drills and how they went last: the same as holdfast get drills.",
+		Example: "  holdfast drill list", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			k, _ := kindOf("drills")
+			return s.get(cmd.Context(), query{kind: k})
+		},
+	}
+	run := s.acts(&cobra.Command{
+		Use: "run DRILL", Short: "Run a drill, up to its verdict",
+		Long: `Run a drill and follow it to its verdict. Ctrl-C aborts it, and so does --timeout;
+the fault is taken back in any case. The exit code is 0 when it passed, 1 when it
+failed or was aborted, and 3 when it was refused because all was not well.`,
+		Example: "  holdfast drill run lose-backend\n  holdfast drill run lose-backend --wait=false",
+		Args:    exact(1, "a drill"), ValidArgsFunction: s.complete(id.KindDrill),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.runDrill(cmd.Context(), args[0], timeout, !noWait)
+			return s.runDrill(cmd.Context(), strings.TrimPrefix(args[0], "drill/"))
 		},
 	})
-	run.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "abort it after this time")
-	run.Flags().BoolVar(&noWait, "no-wait", false, "return when it has begun")
-	abort := s.actFlags(&cobra.Command{Use: "abort", Short: "Abort the running drill and revert its fault", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return s.do(cmd.Context(), api.AbortDrill{})
-	}})
+	run.Flags().Bool("wait", true, "follow it; with --wait=false return when it has begun")
+	run.Flags().Duration("timeout", drillTimeout, "abort it after this `TIME`")
+	abort := s.waits(s.acts(&cobra.Command{
+		Use: "abort", Short: "Abort the running drill", Long: "Abort the running drill and take its fault back.",
+		Example: "  holdfast drill abort --wait", Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.do(cmd.Context(), api.AbortDrill{}) },
+	}), "it has ended and its fault is taken back")
 	report := &cobra.Command{
-		Use: "report NAME", Short: "Print a drill's last report", Args: exact(1, "a drill"), ValidArgsFunction: s.complete(id.KindDrill),
+		Use: "report DRILL", Short: "Print a drill's last report", Long: "Print the report of a drill's last run, or of the one under way.",
+		Example: "  holdfast drill report lose-backend", Args: exact(1, "a drill"), ValidArgsFunction: s.complete(id.KindDrill),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, st, err := s.status(cmd.Context())
+			_, st, err := s.fleet(cmd.Context())
 			if err != nil {
 				return err
 			}
-			d, ok := st.Drill(args[0])
+			name := strings.TrimPrefix(args[0], "drill/")
+			d, ok := st.Drill(name)
 			if !ok {
-				return exit{ExitFailed, fmt.Errorf("there is no drill %q; holdfast drill list lists them", args[0])}
+				return exit{ExitFailed, fmt.Errorf("there is no drill %q%s; holdfast drill list lists them", clean(name), nearest(name, trimmed(names(st, id.KindDrill))))}
+			}
+			if s.output != outText {
+				return s.value(reportOf(d))
 			}
 			return s.report(d)
 		},
 	}
-	s.outputFlag(report, "text", "json", "yaml")
-	c.AddCommand(list, run, abort, report)
+	c.AddCommand(s.outputs(list, outTable, outJSON, outYAML), run, abort, s.outputs(report, outText, outJSON, outYAML))
 	return c
 }
 
 // runDrill starts a drill and follows it to its end.
-func (s *shell) runDrill(ctx context.Context, name string, timeout time.Duration, wait bool) error {
-	c, st, err := s.status(ctx)
+func (s *shell) runDrill(ctx context.Context, name string) error {
+	if err := id.CheckName(name); err != nil {
+		return usage(err)
+	}
+	if !s.wait || s.dryRun {
+		s.wait = false
+		return s.do(ctx, api.StartDrill{Name: name})
+	}
+	c, st, err := s.fleet(ctx)
 	if err != nil {
 		return err
 	}
-	before := 0
-	if d, ok := st.Drill(name); ok {
-		before = d.Run
-	}
-	quiet := s.output != "text"
-	if wait && quiet {
-		s.output = "text" // the receipt is not the report
-	}
-	if err := s.start(ctx, c, st, name, quiet && wait); err != nil || !wait {
+	cmd := api.StartDrill{Name: name}
+	r, err := s.ask(ctx, c, st, cmd)
+	if err != nil {
 		return err
 	}
-	if quiet {
-		s.output = "json"
+	d := doneOf(cmd, r, false)
+	if !r.OK {
+		return s.told(d, exit{ExitRefused, fmt.Errorf("refused: %s%s", d.Reason, hint(r.Refusals, st))})
 	}
-	// The watch outlives Ctrl-C: an aborted drill is followed to its end.
-	wctx, stop := context.WithTimeout(context.WithoutCancel(ctx), timeout+time.Minute)
+	began := time.Now()
+	last, err := s.followDrill(ctx, c, name, r)
+	if err != nil {
+		return err
+	}
+	report := reportOf(last)
+	d.Report, d.Waited, err = &report, ms(time.Since(began)), verdict(last)
+	if err != nil {
+		d.OK, d.Reason = false, last.Reason
+	}
+	if s.output == outJSON {
+		return s.told(d, err)
+	}
+	fmt.Fprintln(s.w)
+	if e := s.report(last); e != nil {
+		return e
+	}
+	return err
+}
+
+// abortWait is how long an aborted drill may take to end before it is left to
+// the fleet: its fault is reverted in seconds, and it then settles.
+const abortWait = 2 * time.Minute
+
+// followDrill prints a drill's log up to its end. Ctrl-C and the end of the time
+// abort it; it is followed then too.
+func (s *shell) followDrill(ctx context.Context, c api.Client, name string, r api.Receipt) (*api.Drill, error) {
+	watch, stop := context.WithTimeout(context.WithoutCancel(ctx), s.timeout+abortWait)
 	defer stop()
-	updates, err := c.Watch(wctx, st.Seq)
+	updates, err := c.Watch(watch, r.Seq)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	aborted := false
-	abort := func() {
-		if !aborted {
-			aborted = true
-			_, _ = c.Do(wctx, api.Request{Command: api.AbortDrill{}, By: actor("command line"), Why: "interrupted"})
-		}
-	}
-	deadline := time.NewTimer(timeout)
-	defer deadline.Stop()
+	late := time.NewTimer(s.timeout)
+	defer late.Stop()
 	interrupted := ctx.Done()
+	abort := func(why string) {
+		_, _ = c.Do(watch, api.Request{Command: api.AbortDrill{}, By: actor("command line"), Why: why}) // it may have ended just now
+	}
 	said := 0
 	for {
 		select {
 		case <-interrupted:
 			interrupted = nil
-			abort()
-		case <-deadline.C:
-			abort()
+			fmt.Fprintln(s.err, "aborting; the fault is taken back")
+			abort("interrupted")
+		case <-late.C:
+			abort("not within " + s.timeout.String())
 		case u, ok := <-updates:
 			if !ok {
-				return api.ErrUnreachable
+				if watch.Err() != nil {
+					return nil, exit{ExitFailed, errors.New("the aborted drill does not end; holdfast drill report " + name + " says how far it is")}
+				}
+				return nil, errEnded
 			}
 			d, ok := u.Status.Drill(name)
-			if !ok || d.Run <= before {
-				continue
+			if !ok {
+				return nil, exit{ExitFailed, fmt.Errorf("drill %s is gone", name)}
 			}
-			for ; said < len(d.Log) && !quiet; said++ {
-				fmt.Fprintf(s.out, "%9s  %s\n", offset(d.Log[said].At), clean(d.Log[said].Text))
+			if u.Status.Seq < r.Seq {
+				continue // a picture from before
 			}
-			if d.Phase.Live() {
-				continue
+			for ; said < len(d.Log) && s.output == outText; said++ {
+				if _, err := fmt.Fprintf(s.w, "%9s  %s\n", offset(d.Log[said].At), clean(d.Log[said].Text)); err != nil {
+					return nil, err
+				}
 			}
-			if !quiet {
-				fmt.Fprintln(s.out)
+			if !d.Phase.Live() {
+				return d, nil
 			}
-			if err := s.report(d); err != nil {
-				return err
-			}
-			return verdict(d)
 		}
 	}
 }
 
-// start asks for the drill.
-func (s *shell) start(ctx context.Context, c api.Client, st *api.Status, name string, silent bool) error {
-	cmd := api.StartDrill{Name: name}
-	if !silent {
-		return s.do(ctx, cmd)
-	}
-	req := api.Request{Command: cmd, By: actor("command line"), Why: s.why}
-	if need := api.Confirmation(cmd, st); need != "" {
-		if !s.yes || s.why == "" {
-			return exit{ExitRefused, errors.New("it needs to be confirmed: --yes --why TEXT")}
-		}
-		req.Confirm = need
-	}
-	r, err := c.Do(ctx, req)
-	if err != nil {
-		return err
-	}
-	if !r.OK {
-		return exit{ExitRefused, fmt.Errorf("refused: %s", clean(reasons(r.Refusals)))}
-	}
-	return nil
-}
-
+// verdict is the exit code of a drill that has ended; the report says the rest.
 func verdict(d *api.Drill) error {
 	switch d.Phase {
 	case api.DrillPassed:
@@ -157,51 +187,10 @@ func verdict(d *api.Drill) error {
 	return exit{code: ExitFailed}
 }
 
-func offset(d time.Duration) string { return fmt.Sprintf("%+.3fs", d.Seconds()) }
-
-// report prints a drill's report.
-func (s *shell) report(d *api.Drill) error {
-	if s.output != "text" {
-		return s.encode(d)
+func verbMissing(cmd *cobra.Command) error {
+	var all []string
+	for _, c := range cmd.Commands() {
+		all = append(all, c.Name())
 	}
-	w := func(format string, args ...any) { fmt.Fprintf(s.out, format+"\n", args...) }
-	w("drill    %s, run %d by %s: %s", d.Name, d.Run, clean(d.By), clean(d.Why))
-	w("fault    %s (%s)", d.Fault, d.Target)
-	w("verdict  %s: %s", d.Phase, clean(d.Reason))
-	for _, v := range d.Verdicts {
-		w("  %-9s %-16s objective %-8s %s", v.Objective, v.Measured, v.Limit, mark(v.State))
-	}
-	if p := d.Probes; p.Sent > 0 {
-		w("probes   %d sent every %s, %d failed, %d late; latency p50 %s, p99 %s, most %s", p.Sent, p.Every, p.Failed, p.Late, p.P50.Round(10*time.Microsecond), p.P99.Round(10*time.Microsecond), p.Max.Round(10*time.Microsecond))
-		if p.Failed > 0 {
-			w("         first failed %s, last failed %s after the fault", p.FirstFail.Round(100*time.Microsecond), p.LastFail.Round(100*time.Microsecond))
-		}
-	}
-	if i := slices.IndexFunc(d.Steps, func(x api.DrillStep) bool { return x.State != api.StateUnknown }); i >= 0 {
-		w("steps")
-		for _, x := range d.Steps {
-			limit := ""
-			if x.Limit > 0 {
-				limit = "limit " + x.Limit.String()
-			}
-			w("  %-4s %-38s %8s  %s", mark(x.State), clean(x.Name), fmt.Sprintf("%.3fs", x.Took.Seconds()), limit)
-		}
-	}
-	if d.Run > 0 {
-		w("seen     %s  one column = %s", d.Strip, d.StripEvery)
-	}
-	return nil
-}
-
-func mark(s api.State) string {
-	switch s {
-	case api.StateOK:
-		return "ok"
-	case api.StateDown:
-		return "FAIL"
-	case api.StateDegraded:
-		return "…"
-	case api.StateUnknown:
-	}
-	return "-"
+	return usage(fmt.Errorf("say what: %s %s", cmd.CommandPath(), strings.Join(all, "|")))
 }

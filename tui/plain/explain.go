@@ -1,90 +1,199 @@
 package plain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"time"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/id"
-	"github.com/spf13/cobra"
 )
 
-// why is what explain prints with -o json.
-type why struct {
-	Subject string      `json:"subject"`
-	State   api.State   `json:"state"`
-	Since   string      `json:"since"`
-	Reason  string      `json:"reason"`
-	Votes   []api.Vote  `json:"votes,omitempty"`
-	Events  []api.Event `json:"events"`
-}
-
 func (s *shell) explainCommand() *cobra.Command {
+	explained := []id.Kind{id.KindBackend, id.KindPool, id.KindListener, id.KindHost, id.KindSite, id.KindClients, id.KindDrill, id.KindFault, id.KindFleet}
 	c := &cobra.Command{
-		Use: "explain TARGET", Short: "Say why a backend, pool, listener, host or site is as it is",
-		Args: exact(1, "a target such as backend/shop-tokyo-1"), ValidArgsFunction: s.complete(id.KindBackend, id.KindPool, id.KindListener, id.KindHost),
+		Use:   "explain TARGET",
+		Short: "Say why something is as it is",
+		Long: `Say why a backend, pool, listener, host, site, clients, drill, fault or the fleet
+is as it is: its state and reason, what is known of it, what each host says of it,
+and the chain of events that led there.`,
+		Example: `  holdfast explain backend/shop-tokyo-1
+  holdfast explain pool/shop-tokyo -o json`,
+		Args: exact(1, "a target such as backend/shop-tokyo-1"), ValidArgsFunction: s.complete(id.KindBackend, id.KindPool, id.KindListener, id.KindHost, id.KindSite, id.KindClients),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ref, err := s.target(cmd.Context(), args[0], id.KindBackend, id.KindPool, id.KindListener, id.KindHost, id.KindSite)
+			ref, err := s.target(cmd.Context(), args[0], explained...)
 			if err != nil {
 				return err
 			}
-			c, st, err := s.status(cmd.Context())
+			c, st, err := s.fleet(cmd.Context())
 			if err != nil {
 				return err
 			}
-			w := why{Subject: ref.String(), Events: []api.Event{}}
-			switch ref.Kind {
-			case id.KindBackend:
-				if b, ok := st.Backend(ref.Name); ok {
-					w.State, w.Since, w.Reason, w.Votes = b.State, stamp(b.Since), b.Reason, b.Votes
+			w, ok := whyOf(st, ref)
+			if !ok {
+				list := string(ref.Kind) + "s"
+				if k, ok := kindOf(string(ref.Kind)); ok {
+					list = k.name
 				}
-			case id.KindPool:
-				if p, ok := st.Pool(ref.Name); ok {
-					w.State, w.Since, w.Reason = p.State, stamp(p.Since), p.Reason
+				if !strings.Contains(args[0], "/") {
+					return exit{ExitFailed, fmt.Errorf("there is nothing called %q; write kind/name, such as backend/shop-tokyo-1", ref.Name)}
 				}
-			case id.KindHost:
-				if h, ok := st.Host(ref.Name); ok {
-					w.State, w.Since, w.Reason = h.State, stamp(h.Since), h.Reason
-				}
-			case id.KindSite:
-				if x, ok := st.Site(ref.Name); ok {
-					w.State, w.Since, w.Reason = x.State, stamp(x.Since), x.Reason
-				}
-			case id.KindListener:
-				for _, l := range st.Listeners {
-					if l.Name == ref.Name {
-						w.State, w.Since, w.Reason = l.State, stamp(l.Since), l.Reason
-					}
-				}
-			case id.KindFleet, id.KindClients, id.KindDrill, id.KindFault:
-			}
-			if w.State == "" {
-				return exit{ExitFailed, fmt.Errorf("there is nothing to explain of %s; holdfast get %ss lists them", ref, ref.Kind)}
+				return exit{ExitFailed, fmt.Errorf("there is no %s %q%s; holdfast get %s lists them", ref.Kind, ref.Name, nearest(ref.String(), names(st, ref.Kind)), list)}
 			}
 			events, err := c.Events(cmd.Context(), 0, api.EventRing)
 			if err != nil {
 				return err
 			}
-			w.Events = chain(events, ref)
-			if s.output != "text" {
-				return s.encode(w)
+			led := chain(events, ref)
+			for i := range led {
+				w.Events = append(w.Events, eventOf(&led[i]))
 			}
-			fmt.Fprintf(s.out, "%s is %s since %s: %s\n", w.Subject, w.State, w.Since, clean(w.Reason))
-			for _, v := range w.Votes {
-				fmt.Fprintf(s.out, "  %-14s says %-8s %-9s %s (last answer %s)\n", v.Host, v.Measured, v.Phase, clean(v.Reason), v.Latency.Round(10*time.Microsecond))
+			if s.output != outText {
+				return s.value(w)
 			}
-			if len(w.Events) > 0 {
-				fmt.Fprintln(s.out, "because")
-			}
-			for _, e := range w.Events {
-				fmt.Fprintln(s.out, "  "+clean(sentence(e)))
-			}
-			return nil
+			return s.explain(w, led)
 		},
 	}
-	s.outputFlag(c, "text", "json", "yaml")
-	return c
+	return s.outputs(c, outText, outJSON, outYAML)
+}
+
+func (s *shell) explain(w why, led []api.Event) error {
+	var b strings.Builder
+	since := ""
+	if w.Since != "" {
+		since = " since " + w.Since
+	}
+	fmt.Fprintf(&b, "%s is %s%s: %s\n", w.Subject, s.tint(string(w.State)), since, clean(cmp.Or(w.Reason, "nobody says why")))
+	for _, f := range w.Facts {
+		fmt.Fprintf(&b, "  %-10s %s\n", f.Name, clean(f.Value))
+	}
+	if len(w.Votes) > 0 {
+		b.WriteString("hosts\n")
+	}
+	for _, v := range w.Votes {
+		fmt.Fprintf(&b, "  %-14s says %-8s %-9s %s (last answer %.1f ms)\n", clean(v.Host), v.Measured, v.Phase, clean(v.Reason), v.Latency)
+	}
+	if len(led) > 0 {
+		b.WriteString("because\n")
+	}
+	for _, e := range led {
+		b.WriteString(s.sentence(e) + "\n")
+	}
+	_, err := s.w.Write([]byte(b.String()))
+	return err
+}
+
+// whyOf is what a picture knows of a thing.
+func whyOf(st *api.Status, ref id.Ref) (why, bool) {
+	w := why{Subject: ref.String(), Facts: []fact{}, Votes: []voteItem{}, Events: []eventItem{}}
+	say := func(name, format string, args ...any) {
+		w.Facts = append(w.Facts, fact{name, fmt.Sprintf(format, args...)})
+	}
+	if ref.Kind == id.KindFleet {
+		w.State, w.Since, w.Reason = st.State, stamp(st.Started), fmt.Sprintf("%d problems", len(st.Problems))
+		say("revision", "%d", st.Rev)
+		for _, p := range st.Problems {
+			say("problem", "%s is %s: %s; %s", p.Subject, p.State, p.Text, p.Effect)
+		}
+		return w, st.Fleet == ref.Name
+	}
+	k, _ := kindOf(string(ref.Kind))
+	all := k.list(st)
+	i := slices.IndexFunc(all, func(e entry) bool { return e.ref == ref })
+	if i < 0 {
+		return w, false
+	}
+	switch x := all[i].item.(type) {
+	case siteItem:
+		w.of(x.item)
+		c := x.Counts
+		say("up", "hosts %s, pools %s, backends %s", of(c.HostsUp, c.Hosts), of(c.PoolsUp, c.Pools), of(c.BackendsUp, c.Backends))
+		say("traffic", "%s", x.traffic)
+	case hostItem:
+		w.of(x.item)
+		say("address", "%s, last heard %s", x.Address, x.AsOf)
+		say("traffic", "%s", x.traffic)
+		for _, name := range backendsOn(st, ref) {
+			if b, ok := st.Backend(name); ok {
+				say("backend", "%s is %s, %s: %s", b.Name, b.State, b.Phase, b.Reason)
+			}
+		}
+	case listenerItem:
+		w.of(x.item)
+		say("serves", "%s on port %d from pool %s", x.Protocol, x.Port, x.Pool)
+		for _, b := range x.Bindings {
+			if b.Bound {
+				say("bound", "%s by %s", b.Address, b.Host)
+			} else {
+				say("not bound", "%s by %s: %s", b.Address, b.Host, b.Reason)
+			}
+		}
+		say("traffic", "%s", x.traffic)
+	case poolItem:
+		w.of(x.item)
+		say("up", "%s", of(x.Up, x.Backends))
+		say("scheduler", "%s", x.Scheduler)
+		say("probe", "%s", x.Probe)
+		if x.Panic {
+			say("panic", "too few are up: all are used")
+		}
+		say("traffic", "%s", x.traffic)
+		for i := range st.Backends {
+			if b := &st.Backends[i]; b.Pool == x.Name {
+				say("backend", "%s is %s, %s, weight %d: %s", b.Name, b.State, b.Phase, b.Weight, b.Reason)
+			}
+		}
+	case backendItem:
+		w.of(x.item)
+		b, _ := st.Backend(ref.Name)
+		say("serves", "%s for pool %s, on host %s", x.Address, x.Pool, cmp.Or(x.Host, "of somebody else"))
+		say("phase", "%s", x.Phase)
+		say("weight", "%d in force, %d in the spec; %s %% of new flows", x.Weight, b.SpecWeight, short(100*x.Share))
+		say("health", "measured %s, forced %s, so %s", x.Health.Measured, cmp.Or(string(x.Health.Forced), "by nobody"), x.Health.Effective)
+		if x.PID > 0 {
+			say("process", "%d", x.PID)
+		}
+		if p, ok := st.Pool(x.Pool); ok {
+			say("probe", "%s", p.Probe)
+		}
+		say("traffic", "%s", x.traffic)
+		for _, f := range st.Faults {
+			if f.Target == ref {
+				say("fault", "%s: %s, by %s; holdfast fault clear %s mends it", f.ID, f.Kind, f.By, f.ID)
+			}
+		}
+		for _, v := range b.Votes {
+			w.Votes = append(w.Votes, voteItem{v.Host, v.Measured, v.Phase, v.Weight, stamp(v.Since), v.Reason, ms(v.Latency)})
+		}
+	case clientsItem:
+		w.of(x.item)
+		say("use", "listener %s", x.Listener)
+		say("traffic", "%s", x.traffic)
+		if x.LastError != "" {
+			say("last error", "%s", x.LastError)
+		}
+	case drillItem:
+		w.of(x.item)
+		say("rehearses", "%s", x.Why)
+		say("breaks", "%s, measured at the listener of %s", x.Fault, x.Clients)
+		say("phase", "%s, run %d", x.Phase, x.Run)
+	case faultItem:
+		w.of(x.item)
+		say("hits", "%s, by %s", x.Target, x.By)
+		say("until", "%s", cmp.Or(x.Until, "it is cleared: holdfast fault clear "+x.Name))
+	}
+	return w, true
+}
+
+func (w *why) of(i item) { w.State, w.Since, w.Reason = i.State, i.Since, i.Reason }
+
+// String is traffic in words.
+func (t traffic) String() string {
+	return fmt.Sprintf("%s requests/s, p50 %s ms, p99 %s ms, %s %% errors, %d open", short(t.Requests), short(t.P50), short(t.P99), strconv.FormatFloat(t.Errors, 'f', 2, 64), t.Active)
 }
 
 // chainMost bounds how much of the past is told.
@@ -105,10 +214,10 @@ func chain(events []api.Event, ref id.Ref) []api.Event {
 			keep[e.Seq] = true
 		}
 	}
-	out := []api.Event{}
+	out := make([]api.Event, 0, len(keep))
 	for seq := range keep {
 		out = append(out, bySeq[seq])
 	}
-	slices.SortFunc(out, func(a, b api.Event) int { return int(a.Seq) - int(b.Seq) })
+	slices.SortFunc(out, func(a, b api.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	return out
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/user"
+	"slices"
 	"strings"
 
-	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
 )
 
 // Exit codes.
@@ -41,6 +41,16 @@ type FaceOptions struct {
 	Actor    api.Actor
 }
 
+// SpecFlaw is one thing wrong with a spec.
+type SpecFlaw struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`   // from 1; 0 when the whole file is meant
+	Column int    `json:"column"` // from 1
+	Path   string `json:"path"`   // pools[2].backends[0].weight
+	Text   string `json:"text"`
+	Want   string `json:"want"` // what was expected
+}
+
 // Worlds are what main hands in: the command line starts nothing itself.
 type Worlds struct {
 	Version string
@@ -53,15 +63,16 @@ type Worlds struct {
 	Wallboard func(ctx context.Context, state string, o FaceOptions) error
 	// Service runs a backend process.
 	Service func(ctx context.Context, name, kind, address string) error
-	// Validate checks a spec. Schema is its JSON Schema. Profiles lists the
-	// profiles, the default one first; Profile reads one.
-	Validate func(name string, text []byte) error
+	// Validate checks a spec and returns all that is wrong with it; err is the
+	// same in words. Schema is its JSON Schema. Profiles lists the profiles, the
+	// default one first; Profile reads one.
+	Validate func(name string, text []byte) (flaws []SpecFlaw, err error)
 	Schema   func() ([]byte, error)
 	Profiles []string
 	Profile  func(name string) ([]byte, error)
 }
 
-// exit is an error with an exit code. Quiet ones were printed already.
+// exit is an error with an exit code. One without an error was printed already.
 type exit struct {
 	code int
 	err  error
@@ -75,6 +86,15 @@ func (e exit) Error() string {
 }
 
 func (e exit) Unwrap() error { return e.err }
+
+// usage is an error of who typed it.
+func usage(err error) error { return exit{ExitUsage, err} }
+
+// Usage marks an error as one of who typed it, and Refused one as a guard's no.
+func Usage(err error) error { return usage(err) }
+
+// Refused marks an error as a guard's no.
+func Refused(err error) error { return exit{ExitRefused, err} }
 
 // Code is the exit code for an error of the root command.
 func Code(err error) int {
@@ -90,38 +110,58 @@ func Code(err error) int {
 	return ExitFailed
 }
 
-// shell is what the verbs share.
-type shell struct {
-	worlds Worlds
-	state  string
-	output string
-	why    string
-	yes    bool
-	in     io.Reader
-	out    io.Writer
+// Message is an error of the root command as it is shown: without anything that
+// a terminal would obey, and empty when all was printed already.
+func Message(err error) string {
+	if err == nil || err.Error() == "" {
+		return ""
+	}
+	return "holdfast: " + cleanLines(words(err))
+}
+
+// words are an error without the name of the package that it begins with: that
+// is for those who read the code.
+func words(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"api: ", "id: ", "keys: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
 }
 
 // Root returns the command tree.
 func Root(w Worlds) *cobra.Command {
-	s := &shell{worlds: w, in: os.Stdin, out: os.Stdout}
+	s := &shell{worlds: w}
+	var face FaceOptions
 	root := &cobra.Command{
-		Use:   "holdfast",
+		Use:   "holdfast [COMMAND]",
 		Short: "High availability for edge sites",
 		Long: `Holdfast keeps services alive at the edge: it balances load, finds failures,
 rehearses them, and measures what users saw.
 
-Without a subcommand it starts a whole local fleet with the console: holdfast up.`,
-		Version:       w.Version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+Without a command it starts a whole local fleet with the console: holdfast up.`,
+		Example: `  holdfast up                                  a whole local fleet, with its console
+  holdfast get backends                        in another shell: how are they
+  holdfast fault kill backend/shop-tokyo-1     break one
+  holdfast drill run lose-backend              rehearse that, with a stopwatch`,
+		Version:           w.Version,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		DisableAutoGenTag: true,
+		Args:              s.verbsOnly,
+		PersistentPreRun:  func(cmd *cobra.Command, _ []string) { s.open(cmd) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.up(cmd.Context(), UpOptions{Spec: w.Profiles[0], Face: FaceOptions{Actor: actor("console")}})
+			face.Actor = actor("console")
+			return s.up(cmd.Context(), UpOptions{Spec: w.Profiles[0], Face: face})
 		},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.PersistentFlags().StringVar(&s.state, "state", "", "state directory of the fleet (default $HOLDFAST_STATE or ~/.local/state/holdfast)")
-	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and look"}, &cobra.Group{ID: "act", Title: "Act"}, &cobra.Group{ID: "spec", Title: "Spec"})
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentFlags().StringVar(&s.state, "state", "", "`DIR` with the state of the fleet (default $HOLDFAST_STATE, or holdfast in the user's state directory)")
+	_ = root.MarkPersistentFlagDirname("state")
+	root.PersistentFlags().BoolP("help", "h", false, "say how it is used")
+	root.Flags().BoolP("version", "V", false, "print the version")
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and look"}, &cobra.Group{ID: "act", Title: "Act"}, &cobra.Group{ID: "spec", Title: "Spec"}, &cobra.Group{ID: "more", Title: "More"})
 	add := func(group string, all ...*cobra.Command) {
 		for _, c := range all {
 			c.GroupID = group
@@ -131,65 +171,50 @@ Without a subcommand it starts a whole local fleet with the console: holdfast up
 	add("run", s.upCommand(), s.consoleCommand(), s.wallboardCommand(), s.getCommand(), s.explainCommand())
 	add("act", s.weightCommand(), s.drainCommand(), s.undrainCommand(), s.forceCommand(), s.unforceCommand(), s.faultCommand(), s.drillCommand())
 	add("spec", s.applyCommand(), s.diffCommand(), s.validateCommand(), s.schemaCommand(), s.profilesCommand())
-	root.AddCommand(s.serviceCommand(), manCommand(root))
+	help := s.helpCommand(root)
+	add("more", completionCommand(root), manCommand(root), help)
+	root.SetHelpCommand(help)
+	root.AddCommand(s.serviceCommand())
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { s.open(cmd); s.help(cmd) })
+	root.SetVersionTemplate("holdfast {{.Version}}\n")
+	root.InitDefaultHelpFlag()
 	return root
 }
 
-func usage(err error) error { return exit{ExitUsage, err} }
-
-// client returns the fleet's client.
-func (s *shell) client() (api.Client, error) { return s.worlds.Dial(s.state) }
-
-// status returns the picture.
-func (s *shell) status(ctx context.Context) (api.Client, *api.Status, error) {
-	c, err := s.client()
-	if err != nil {
-		return nil, nil, err
+// verbsOnly refuses a first word that is no verb, and says which is near.
+func (s *shell) verbsOnly(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	st, err := c.Status(ctx)
-	return c, st, err
-}
-
-// actor is who runs the command line.
-func actor(from string) api.Actor {
-	name := "somebody"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	return api.Actor{Name: name, From: from}
-}
-
-// actFlags adds the flags of verbs that change something.
-func (s *shell) actFlags(c *cobra.Command) *cobra.Command {
-	c.Flags().BoolVar(&s.yes, "yes", false, "do not ask; needs --why")
-	c.Flags().StringVar(&s.why, "why", "", "the reason, kept with the command")
-	s.outputFlag(c, "text", "json")
-	return c
-}
-
-func (s *shell) outputFlag(c *cobra.Command, values ...string) {
-	c.Flags().StringP("output", "o", values[0], "one of "+strings.Join(values, ", "))
-	before := c.PreRunE
-	c.PreRunE = func(cmd *cobra.Command, args []string) error {
-		s.output, _ = cmd.Flags().GetString("output") // each command has its own default
-		for _, v := range values {
-			if s.output == v {
-				if before != nil {
-					return before(cmd, args)
-				}
-				return nil
-			}
+	var verbs []string
+	for _, c := range cmd.Commands() {
+		if !c.Hidden {
+			verbs = append(verbs, c.Name())
 		}
-		return usage(fmt.Errorf("--output %q is not known; use %s", s.output, strings.Join(values, ", ")))
 	}
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	return usage(fmt.Errorf("%q is no command of %s%s; %s --help lists them", clean(args[0]), cmd.CommandPath(), nearest(args[0], verbs), cmd.CommandPath()))
 }
 
-// exact and atLeast check the number of arguments and say what is missing.
+// flagError says which flag is near one that does not exist.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usage(fmt.Errorf("%w; %s --help says how", err, cmd.CommandPath()))
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	word := "--" + unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		word = "-" + unknown.GetSpecifiedName()
+	}
+	return usage(fmt.Errorf("%s has no flag %s%s; %s --help lists them", strings.TrimPrefix(cmd.CommandPath(), "holdfast "), word, nearest(word, names), cmd.CommandPath()))
+}
+
+// exact checks the number of arguments and says what is missing.
 func exact(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usage(fmt.Errorf("give %s: holdfast %s", what, cmd.Use))
+			return usage(fmt.Errorf("give %s: %s", what, useLine(cmd)))
 		}
 		return nil
 	}
@@ -198,8 +223,82 @@ func exact(n int, what string) cobra.PositionalArgs {
 func atLeast(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			return usage(fmt.Errorf("give %s: holdfast %s", what, cmd.Use))
+			return usage(fmt.Errorf("give %s: %s", what, useLine(cmd)))
 		}
 		return nil
 	}
+}
+
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage(fmt.Errorf("%q is too much; give %s: %s", clean(args[n]), what, useLine(cmd)))
+		}
+		return nil
+	}
+}
+
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(fmt.Errorf("%q is too much: %s", clean(args[0]), useLine(cmd)))
+	}
+	return nil
+}
+
+// useLine is how a command is used, with its parents and without flags.
+func useLine(cmd *cobra.Command) string {
+	if cmd.HasParent() {
+		return cmd.Parent().CommandPath() + " " + cmd.Use
+	}
+	return cmd.Use
+}
+
+// nearest returns " (did you mean …?)" for a choice within two edits of word, or
+// one that begins with it.
+func nearest(word string, choices []string) string {
+	best, distance := "", 3
+	for _, c := range choices {
+		if d := edits(word, c); d < distance && d < len(c) {
+			best, distance = c, d
+		}
+	}
+	if best == "" && len(word) > 2 {
+		if i := slices.IndexFunc(choices, func(c string) bool { return strings.HasPrefix(c, word) }); i >= 0 {
+			best = choices[i]
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return " (did you mean " + best + "?)"
+}
+
+// edits is how many letters differ between two words, two that changed places
+// counted once (optimal string alignment), and a large number for words that are
+// too long to be compared.
+func edits(a, b string) int {
+	if len(a) > 80 || len(b) > 80 {
+		return 80
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			change := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			rows[i][j] = min(change, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 )
 
 func (s *shell) up(ctx context.Context, o UpOptions) error {
@@ -18,10 +17,19 @@ func (s *shell) upCommand() *cobra.Command {
 		Use:   "up [PROFILE|FILE]",
 		Short: "Run a whole local fleet, with the console",
 		Long: `Run every host of every site in this process, each on its own loopback address,
-with the backends as processes of their own. Ends with Ctrl-C or q and leaves
-nothing behind outside its state directory.`,
-		Args:      cobra.MaximumNArgs(1),
-		ValidArgs: s.worlds.Profiles,
+with the backends as processes of their own. It ends with Ctrl-C or with q in the
+console, and leaves nothing behind outside its state directory. One fleet runs
+from a state directory; a second one is refused (exit code 3).`,
+		Example: `  holdfast up
+  holdfast up single-site --headless
+  holdfast up fleet.yaml --metrics 127.0.0.1:9100`,
+		Args: atMost(1, "one profile or file"),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return s.worlds.Profiles, cobra.ShellCompDirectiveDefault // and files
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Spec = s.worlds.Profiles[0]
 			if len(args) > 0 {
@@ -32,13 +40,13 @@ nothing behind outside its state directory.`,
 	}
 	consoleFlags(c, &o.Face)
 	c.Flags().BoolVar(&o.Headless, "headless", false, "without the console")
-	c.Flags().StringVar(&o.Metrics, "metrics", "", "serve /metrics, /live and /ready on this address, such as 127.0.0.1:9100")
+	c.Flags().StringVar(&o.Metrics, "metrics", "", "serve /metrics, /live and /ready on this `ADDRESS`, such as 127.0.0.1:9100")
 	return c
 }
 
 // faceFlags adds the flags of what draws on a terminal.
 func faceFlags(c *cobra.Command, o *FaceOptions) {
-	c.Flags().StringVar(&o.Theme, "theme", "", "dark, light, 16 or none (default: by the terminal; none with NO_COLOR)")
+	c.Flags().StringVar(&o.Theme, "theme", "", "`THEME`: dark, light, 16 or none (default by the terminal; none with NO_COLOR)")
 	_ = c.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions([]string{"dark", "light", "16", "none"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().BoolVar(&o.ASCII, "ascii", false, "use no glyph beyond ASCII")
 }
@@ -47,16 +55,19 @@ func consoleFlags(c *cobra.Command, o *FaceOptions) {
 	faceFlags(c, o)
 	c.Flags().BoolVar(&o.ReadOnly, "read-only", false, "look only")
 	c.Flags().BoolVar(&o.Mouse, "mouse", false, "take the mouse; selecting text then needs shift")
-	c.Flags().StringVar(&o.Page, "page", "", "first page: overview, pools, backends, drills, events, faults")
+	c.Flags().StringVar(&o.Page, "page", "", "first `PAGE`: overview, pools, backends, drills, events, faults")
+	_ = c.RegisterFlagCompletionFunc("page", cobra.FixedCompletions([]string{"overview", "pools", "backends", "drills", "events", "faults"}, cobra.ShellCompDirectiveNoFileComp))
 	o.Actor = actor("console")
 }
 
 func (s *shell) consoleCommand() *cobra.Command {
 	var o FaceOptions
 	c := &cobra.Command{
-		Use: "console", Short: "Open the console on the running fleet", Args: cobra.NoArgs,
+		Use: "console", Short: "Open the console on the running fleet", Args: none,
+		Long:    "Open the console on the fleet that runs from the state directory. Leaving it leaves\nthe fleet as it is.",
+		Example: "  holdfast console --page pools\n  holdfast console --read-only",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := s.status(cmd.Context())
+			c, _, err := s.fleet(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -70,7 +81,9 @@ func (s *shell) consoleCommand() *cobra.Command {
 func (s *shell) wallboardCommand() *cobra.Command {
 	var o FaceOptions
 	c := &cobra.Command{
-		Use: "wallboard", Short: "Show the read-only wallboard; it connects again by itself", Args: cobra.NoArgs,
+		Use: "wallboard", Short: "Show the wallboard", Args: none,
+		Long:    "Show the read-only wallboard: big figures and the age of the data. It waits for a\nfleet, and connects again by itself.",
+		Example: "  holdfast wallboard --theme dark",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.worlds.Wallboard(cmd.Context(), s.state, o)
 		},
@@ -83,7 +96,7 @@ func (s *shell) wallboardCommand() *cobra.Command {
 func (s *shell) serviceCommand() *cobra.Command {
 	var name, kind, address string
 	c := &cobra.Command{
-		Use: "service", Hidden: true, Args: cobra.NoArgs,
+		Use: "service", Hidden: true, Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.worlds.Service(cmd.Context(), name, kind, address)
 		},
@@ -92,14 +105,4 @@ func (s *shell) serviceCommand() *cobra.Command {
 	c.Flags().StringVar(&kind, "kind", "http", "http, tcp or udp")
 	c.Flags().StringVar(&address, "address", "", "address:port")
 	return c
-}
-
-func manCommand(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use: "man", Short: "Print the manual page (roff): holdfast man | man -l -", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			root.DisableAutoGenTag = true
-			return doc.GenMan(root, &doc.GenManHeader{Title: "HOLDFAST", Section: "1", Source: "Holdfast " + root.Version}, cmd.OutOrStdout())
-		},
-	}
 }

@@ -1,121 +1,221 @@
 package plain
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
-	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/spf13/cobra"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
 )
+
+// file adds -f, which may also be given as the only argument.
+func (s *shell) file(c *cobra.Command, path *string) *cobra.Command {
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 && *path == "" {
+			*path = args[0]
+			return nil
+		}
+		if len(args) == 0 && *path != "" {
+			return nil
+		}
+		return usage(fmt.Errorf("give one file, or - for standard input: %s", useLine(cmd)))
+	}
+	c.Flags().StringVarP(path, "file", "f", "", "the spec's `FILE`, or - for standard input")
+	_ = c.MarkFlagFilename("file", "yaml", "yml")
+	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+	return c
+}
 
 // readSpec reads a file, or standard input for "-".
 func (s *shell) readSpec(path string) (api.Apply, error) {
-	if path == "" {
-		return api.Apply{}, usage(errors.New("give a file with -f FILE, or - for standard input"))
-	}
-	a := api.Apply{Name: path, Dir: "."}
-	var b []byte
-	var err error
+	a := api.Apply{Name: path}
+	var from io.Reader = s.in
 	if path == "-" {
 		a.Name = "stdin"
-		b, err = io.ReadAll(io.LimitReader(s.in, api.SpecSizeMax+1))
+		dir, err := os.Getwd()
+		if err != nil {
+			return a, fmt.Errorf("read the spec: %w", err)
+		}
+		a.Dir = dir
 	} else {
-		var f *os.File
-		if f, err = os.Open(path); err == nil {
-			defer func() { _ = f.Close() }()
-			b, err = io.ReadAll(io.LimitReader(f, api.SpecSizeMax+1))
+		f, err := os.Open(path)
+		if err != nil {
+			return a, usage(fmt.Errorf("read the spec: %w", err))
 		}
-		if abs, e := filepath.Abs(path); e == nil {
-			a.Dir = filepath.Dir(abs)
+		defer func() { _ = f.Close() }()
+		from = f
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return a, fmt.Errorf("read the spec: %w", err)
 		}
+		a.Dir = filepath.Dir(abs)
 	}
+	b, err := io.ReadAll(io.LimitReader(from, api.SpecSizeMax+1))
 	if err != nil {
-		return a, fmt.Errorf("read the spec: %w", err)
+		return a, usage(fmt.Errorf("read the spec: %w", err))
+	}
+	if len(b) > api.SpecSizeMax {
+		return a, exit{ExitFailed, fmt.Errorf("%s has more than %d bytes, the limit of a spec", a.Name, api.SpecSizeMax)}
 	}
 	a.Text = string(b)
 	return a, nil
 }
 
 func (s *shell) applyCommand() *cobra.Command {
-	var file string
-	c := s.actFlags(&cobra.Command{
-		Use: "apply -f FILE", Short: "Put a spec into force, whole or not at all", Args: cobra.NoArgs,
+	var path string
+	c := s.acts(&cobra.Command{
+		Use:   "apply -f FILE",
+		Short: "Put a spec into force",
+		Long: `Put a spec into force, whole or not at all, without dropping a connection. To go
+back, apply the one before. A spec with errors is refused with all of them.`,
+		Example: `  holdfast apply -f fleet.yaml --wait
+  holdfast profiles single-site | holdfast apply -f - --dry-run`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := s.readSpec(file)
+			a, err := s.readSpec(path)
 			if err != nil {
 				return err
 			}
-			if err := s.worlds.Validate(a.Name, []byte(a.Text)); err != nil {
-				return exit{ExitRefused, err}
+			if _, err := s.worlds.Validate(a.Name, []byte(a.Text)); err != nil {
+				r := api.Receipt{Refusals: []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: err.Error()}}}
+				return s.told(doneOf(a, r, s.dryRun), exit{ExitRefused, err})
 			}
 			return s.do(cmd.Context(), a)
 		},
 	})
-	c.Flags().StringVarP(&file, "file", "f", "", "the spec")
-	return c
+	return s.waits(s.file(c, &path), "every host has measured all of it")
 }
 
 func (s *shell) validateCommand() *cobra.Command {
-	var file string
+	var path string
 	c := &cobra.Command{
-		Use: "validate -f FILE", Short: "Check a spec and print all its errors with their places", Args: cobra.NoArgs,
+		Use:   "validate -f FILE",
+		Short: "Check a spec",
+		Long: `Check a spec and print everything that is wrong with it, each with
+file:line:column. No fleet is needed. The exit code is 1 when it has errors.`,
+		Example: `  holdfast validate -f fleet.yaml
+  holdfast profiles single-site | holdfast validate -f -`,
 		RunE: func(*cobra.Command, []string) error {
-			a, err := s.readSpec(file)
+			a, err := s.readSpec(path)
 			if err != nil {
 				return err
 			}
-			if err := s.worlds.Validate(a.Name, []byte(a.Text)); err != nil {
-				return exit{ExitFailed, err}
-			}
-			fmt.Fprintf(s.out, "%s is valid\n", a.Name)
-			return nil
+			return s.validated(a, func() (specDone, error) { return specDone{}, nil }, a.Name+" is valid\n")
 		},
 	}
-	c.Flags().StringVarP(&file, "file", "f", "", "the spec")
-	return c
+	return s.outputs(s.file(c, &path), outText, outJSON)
+}
+
+// validated checks a spec, and goes on with more when it is valid.
+func (s *shell) validated(a api.Apply, more func() (specDone, error), text string) error {
+	d := specDone{OK: true, File: a.Name, Errors: []SpecFlaw{}}
+	flaws, err := s.worlds.Validate(a.Name, []byte(a.Text))
+	switch {
+	case err != nil:
+		d.OK, d.Reason, d.Errors = false, err.Error(), append(d.Errors, flaws...)
+		err = exit{ExitFailed, err}
+	default:
+		var m specDone
+		if m, err = more(); err != nil && s.output != outJSON {
+			return err
+		}
+		d.Revision, d.Diff = m.Revision, m.Diff
+		if err != nil {
+			d.OK, d.Reason = false, m.Reason
+			if d.Reason == "" {
+				d.Reason = err.Error()
+			}
+		}
+	}
+	if s.output == outJSON {
+		if e := s.value(d); e != nil {
+			return e
+		}
+		if err != nil {
+			return exit{code: Code(err)}
+		}
+		return nil
+	}
+	if err == nil {
+		_, err = io.WriteString(s.w, text)
+	}
+	return err
 }
 
 func (s *shell) diffCommand() *cobra.Command {
-	var file string
+	var path string
 	c := &cobra.Command{
-		Use: "diff -f FILE", Short: "Show how a spec differs from the one in force; exit code 1 when it does", Args: cobra.NoArgs,
+		Use:     "diff -f FILE",
+		Short:   "Show how a spec differs from the one in force",
+		Long:    "Show how a spec differs from the one in force. The exit code is 0 when it does\nnot, and 1 when it does or has errors.",
+		Example: "  holdfast diff -f fleet.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := s.readSpec(file)
+			a, err := s.readSpec(path)
 			if err != nil {
 				return err
 			}
-			if err := s.worlds.Validate(a.Name, []byte(a.Text)); err != nil {
-				return exit{ExitFailed, err}
-			}
-			_, st, err := s.status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			d := udiff.Unified(fmt.Sprintf("revision %d", st.Rev), a.Name, st.Spec, a.Text)
-			if d == "" {
-				return nil
-			}
-			fmt.Fprint(s.out, d)
-			return exit{code: ExitFailed}
+			return s.validated(a, func() (specDone, error) { return s.diff(cmd.Context(), a) }, "")
 		},
 	}
-	c.Flags().StringVarP(&file, "file", "f", "", "the spec")
-	return c
+	return s.outputs(s.file(c, &path), outText, outJSON)
+}
+
+func (s *shell) diff(ctx context.Context, a api.Apply) (specDone, error) {
+	_, st, err := s.fleet(ctx)
+	if err != nil {
+		return specDone{}, err
+	}
+	d := specDone{Revision: st.Rev, Diff: udiff.Unified(fmt.Sprintf("revision %d", st.Rev), a.Name, st.Spec, a.Text)}
+	if d.Diff == "" {
+		return d, nil
+	}
+	d.Reason = fmt.Sprintf("it differs from revision %d, which is in force", st.Rev)
+	if s.output != outJSON {
+		for _, line := range strings.SplitAfter(cleanLines(d.Diff), "\n") {
+			if _, err := io.WriteString(s.w, s.diffLine(line)); err != nil {
+				return d, err
+			}
+		}
+	}
+	return d, exit{code: ExitFailed}
+}
+
+// diffLine tints a line of a diff as other tools do.
+func (s *shell) diffLine(line string) string {
+	color := ""
+	switch {
+	case !s.color:
+	case strings.HasPrefix(line, "+"):
+		color = "32"
+	case strings.HasPrefix(line, "-"):
+		color = "31"
+	case strings.HasPrefix(line, "@@"):
+		color = "36"
+	}
+	if color == "" {
+		return line
+	}
+	return "\x1b[" + color + "m" + strings.TrimSuffix(line, "\n") + "\x1b[0m\n"
 }
 
 func (s *shell) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of the spec, for editors", Args: cobra.NoArgs,
+		Use: "schema", Short: "Print the JSON Schema of the spec", Long: "Print the JSON Schema of the spec, for editors that complete and check YAML by it.",
+		Example: "  holdfast schema > holdfast.schema.json", Args: none,
 		RunE: func(*cobra.Command, []string) error {
 			b, err := s.worlds.Schema()
 			if err != nil {
 				return err
 			}
-			_, err = s.out.Write(append(b, '\n'))
+			_, err = s.w.Write(append(b, '\n'))
 			return err
 		},
 	}
@@ -123,19 +223,20 @@ func (s *shell) schemaCommand() *cobra.Command {
 
 func (s *shell) profilesCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "profiles [NAME]", Short: "List the profiles that ship, or print one", Args: cobra.MaximumNArgs(1), ValidArgs: s.worlds.Profiles,
+		Use: "profiles [NAME]", Short: "List the profiles that ship, or print one",
+		Long:    "List the profiles that ship, the default one first, or print one as a start for\na spec of your own.",
+		Example: "  holdfast profiles single-site > fleet.yaml",
+		Args:    atMost(1, "one profile, or none for the list"), ValidArgs: s.worlds.Profiles,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				for _, p := range s.worlds.Profiles {
-					fmt.Fprintln(s.out, p)
-				}
-				return nil
+				_, err := fmt.Fprintln(s.w, strings.Join(s.worlds.Profiles, "\n"))
+				return err
 			}
 			b, err := s.worlds.Profile(args[0])
 			if err != nil {
-				return usage(err)
+				return usage(errors.New("there is no profile " + fmt.Sprintf("%q", args[0]) + nearest(args[0], s.worlds.Profiles) + "; holdfast profiles lists them"))
 			}
-			_, err = s.out.Write(b)
+			_, err = s.w.Write(b)
 			return err
 		},
 	}

@@ -1,0 +1,158 @@
+package plain_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/tui/plain"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// fleet is an api.Client with a picture that stands still, or with the pictures
+// that a test gives it.
+type fleet struct {
+	status  *api.Status
+	events  []api.Event
+	updates []api.Update // what Watch sends; then it waits for its end
+	ends    bool         // after them the fleet is gone
+	asked   []api.Request
+	receipt func(api.Request) api.Receipt
+}
+
+func (f *fleet) Status(context.Context) (*api.Status, error) { return f.status, nil }
+
+func (f *fleet) Events(_ context.Context, from api.Seq, most int) ([]api.Event, error) {
+	return f.events, nil
+}
+
+func (f *fleet) Watch(ctx context.Context, _ api.Seq) (<-chan api.Update, error) {
+	out := make(chan api.Update)
+	go func() {
+		defer close(out)
+		for _, u := range f.updates {
+			select {
+			case out <- u:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if !f.ends {
+			<-ctx.Done()
+		}
+	}()
+	return out, nil
+}
+
+// Do answers as a fleet does: refused by the command's own check.
+func (f *fleet) Do(_ context.Context, req api.Request) (api.Receipt, error) {
+	f.asked = append(f.asked, req)
+	if f.receipt != nil {
+		return f.receipt(req), nil
+	}
+	no := req.Command.Check(f.status)
+	need := api.Confirmation(req.Command, f.status)
+	r := api.Receipt{ID: "r1", Refusals: no, OK: !api.Stops(no, req.Confirm != "" && req.Confirm == need)}
+	if r.OK {
+		r.Done, r.Seq = req.Command.Sentence(), f.status.Seq
+	}
+	return r, nil
+}
+
+// result is how a command line ended.
+type result struct {
+	out, err string
+	code     int
+}
+
+// shell runs command lines against a fleet.
+type shell struct {
+	client   api.Client // nil: none answers
+	in       string
+	ctx      context.Context
+	validate func(string, []byte) ([]plain.SpecFlaw, error)
+	ran      []any // what the worlds were told
+}
+
+func (s *shell) run(t *testing.T, words ...string) result {
+	t.Helper()
+	root := plain.Root(plain.Worlds{
+		Version: "test",
+		Up:      func(_ context.Context, o plain.UpOptions) error { s.ran = append(s.ran, o); return nil },
+		Dial: func(state string) (api.Client, error) {
+			if s.client == nil {
+				return nil, fmt.Errorf("%w: no fleet runs from %q", api.ErrUnreachable, state)
+			}
+			return s.client, nil
+		},
+		Console: func(_ context.Context, _ api.Client, o plain.FaceOptions) error {
+			s.ran = append(s.ran, o)
+			return nil
+		},
+		Wallboard: func(_ context.Context, state string, o plain.FaceOptions) error {
+			s.ran = append(s.ran, o)
+			return nil
+		},
+		Service: func(context.Context, string, string, string) error { return errors.New("not here") },
+		Validate: func(name string, text []byte) ([]plain.SpecFlaw, error) {
+			if s.validate != nil {
+				return s.validate(name, text)
+			}
+			return nil, nil
+		},
+		Schema:   func() ([]byte, error) { return []byte(`{}`), nil },
+		Profiles: []string{"three-sites", "single-site"},
+		Profile: func(name string) ([]byte, error) {
+			if name != "single-site" {
+				return nil, errors.New("none")
+			}
+			return []byte("fleet: single-site\n"), nil
+		},
+	})
+	var out, errs bytes.Buffer
+	root.SetArgs(words)
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	root.SetIn(strings.NewReader(s.in))
+	ctx := s.ctx
+	if ctx == nil {
+		ctx = t.Context()
+	}
+	err := root.ExecuteContext(ctx)
+	if say := plain.Message(err); say != "" {
+		fmt.Fprintln(&errs, say)
+	}
+	return result{out.String(), errs.String(), plain.Code(err)}
+}
+
+// golden compares text with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := "testdata/" + name
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: want (-), got (+):\n%s", path, diff)
+	}
+}
