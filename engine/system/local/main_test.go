@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -20,8 +23,12 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 )
 
-// TestMain lets the test's own binary be a backend's process.
+// TestMain lets the test's own binary be a backend's process, and a whole fleet
+// in a process of its own that can be killed.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 3 && os.Args[1] == "fleet" {
+		os.Exit(runFleet(os.Args[2], os.Args[3]))
+	}
 	if len(os.Args) > 1 && os.Args[1] == "service" {
 		f := flag.NewFlagSet("service", flag.ExitOnError)
 		name, kind, address := f.String("name", "", ""), f.String("kind", "", ""), f.String("address", "", "")
@@ -35,6 +42,37 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// runFleet is what main does without a face.
+func runFleet(dir, file string) int {
+	fail := func(err error) int {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fail(err)
+	}
+	s, err := spec.Parse(file, text)
+	if err != nil {
+		return fail(err)
+	}
+	state, err := statedir.Open(dir)
+	if err != nil {
+		return fail(err)
+	}
+	f, err := local.Start(local.Options{Spec: s, SpecText: string(text), SpecDir: dir, State: state, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return fail(err)
+	}
+	<-ctx.Done()
+	if err := f.Close(); err != nil {
+		return fail(err)
+	}
+	return 0
+}
+
 // small is one site of one host with two backends, at addresses that nothing
 // else in this repository uses.
 const small = `
@@ -43,7 +81,7 @@ sites:
   - name: lab
     hosts: [{name: lab-1, address: 127.32.0.1}]
 probes:
-  - {name: web, kind: http, interval: 100ms, timeout: 2s, rise: 1, http: {path: /health}}
+  - {name: web, kind: http, interval: 100ms, timeout: 2s, rise: 1, flap: {off: true}, http: {path: /health}}
 pools:
   - name: web
     site: lab
@@ -61,19 +99,43 @@ type running struct {
 	*testing.T
 	fleet *local.Fleet
 	dir   string
-	log   *bytes.Buffer
+	log   *words
+}
+
+// words are what a log wrote. The fleet writes and the test reads.
+type words struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
 }
 
 // start runs a fleet until the test ends.
 func start(t *testing.T, text string) *running {
 	t.Helper()
-	// Not t.TempDir: with a long test name it is too long for a socket.
+	return startIn(t, filepath.Join(place(t), "s"), text)
+}
+
+// place is a directory of this test. It is not t.TempDir's: with a long test
+// name that is too long for a socket.
+func place(t *testing.T) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "hf")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return startIn(t, filepath.Join(dir, "s"), text)
+	return dir
 }
 
 func startIn(t *testing.T, dir, text string) *running {
@@ -86,7 +148,7 @@ func startIn(t *testing.T, dir, text string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{T: t, dir: dir, log: &bytes.Buffer{}}
+	r := &running{T: t, dir: dir, log: &words{}}
 	r.fleet, err = local.Start(local.Options{
 		Spec: s, SpecText: text, SpecDir: dir, State: state, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
