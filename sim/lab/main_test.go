@@ -30,8 +30,10 @@ func TestMain(m *testing.M) {
 		n, _ := strconv.Atoi(os.Getenv("HOLDFAST_LAB_COUNT"))
 		exit(idle(os.Getenv("HOLDFAST_LAB_ADDRESS"), n))
 	}
-	flag.Parse()
-	os.Exit(m.Run())
+	os.Exit(lab.Supervise(func() int {
+		flag.Parse()
+		return m.Run()
+	}))
 }
 
 func exit(err error) {
@@ -97,14 +99,11 @@ func idle(address string, n int) error {
 // stage builds the stage for one test.
 func stage(t *testing.T) *lab.Stage {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "holdfast-lab") // not t.TempDir: nginx's worker must reach it
+	dir, err := lab.TempDir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	s, err := lab.NewStage(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -16,10 +16,6 @@ import (
 	"time"
 )
 
-// prefix begins the name of every namespace and interface of the lab, so that
-// what a killed run left behind is recognised and nothing else is touched.
-const prefix = "hf-"
-
 // Network is a set of hosts in namespaces of their own.
 type Network struct {
 	// Dir holds the files of the run: configurations, logs.
@@ -30,35 +26,16 @@ type Network struct {
 	links int
 }
 
-// New prepares an empty network. dir must exist; it is the caller's to remove.
+// New prepares an empty network, in place of the one before. dir must exist; see
+// TempDir.
 func New(dir string) (*Network, error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("lab: network namespaces need root; run make lab as root")
+	if os.Getenv(dirVariable) == "" {
+		return nil, errors.New("lab: a network needs Supervise, or nobody cleans up after it")
 	}
-	if err := sweep(); err != nil {
+	if err := sweepNamespaces(); err != nil {
 		return nil, err
 	}
 	return &Network{Dir: dir}, nil
-}
-
-// sweep removes the namespaces of an earlier run that was killed, with the
-// processes in them.
-func sweep() error {
-	entries, err := os.ReadDir("/run/netns")
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("lab: list network namespaces: %w", err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) {
-			if err := removeNamespace(e.Name()); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func removeNamespace(name string) error {

@@ -21,11 +21,18 @@ func main() {
 	rounds := flag.Int("rounds", 3, "rounds; medians are printed")
 	length := flag.Duration("length", 3*time.Second, "of each measurement")
 	only := flag.String("only", "", "one scenario: keepalive, connections, bodies")
+	short := flag.Bool("short", false, "the whole table in less than four minutes")
 	flag.Parse()
-	if err := run(*binary, *rounds, *length, *only); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+	if *short {
+		*rounds, *length = 3, 2*time.Second
 	}
+	os.Exit(lab.Supervise(func() int {
+		if err := run(*binary, *rounds, *length, *only); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			return 1
+		}
+		return 0
+	}))
 }
 
 func run(binary string, rounds int, length time.Duration, only string) (err error) {
@@ -34,12 +41,8 @@ func run(binary string, rounds int, length time.Duration, only string) (err erro
 			return err
 		}
 	}
-	dir, err := os.MkdirTemp("", "holdfast-bench")
+	dir, err := lab.TempDir()
 	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o755); err != nil { // nginx's worker reads below it
 		return err
 	}
 	stage, err := lab.NewStage(dir)
