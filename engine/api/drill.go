@@ -50,6 +50,31 @@ type Drill struct {
 	Strip      string        `json:"strip"`
 	StripEvery time.Duration `json:"strip_every_ns"`
 	Log        []DrillNote   `json:"log"`
+	// Evidence is what the verdict rests on, besides the probes.
+	Evidence DrillEvidence `json:"evidence"`
+}
+
+// DrillEvidence says what was tried, and how well it could be measured.
+type DrillEvidence struct {
+	Rev     uint64 `json:"rev"`     // of the spec in force
+	Version string `json:"version"` // of the program
+	World   World  `json:"world"`
+	Fault   string `json:"fault_id"` // of the drill's fault; empty: none was injected
+	// Baseline is what the probes saw before the fault.
+	BaselineSent   uint64 `json:"baseline_sent"`
+	BaselineFailed uint64 `json:"baseline_failed"`
+	// Unsent probes found no place on the probing host, Missing ones were never
+	// heard of: with them less was measured than should have been.
+	Unsent  uint64 `json:"unsent"`
+	Missing uint64 `json:"missing"`
+	// Reasons say why probes failed, the most frequent first; eight at most.
+	Reasons []DrillReason `json:"reasons"`
+}
+
+// DrillReason is why probes failed, and how many of them.
+type DrillReason struct {
+	Text  string `json:"text"`
+	Count uint64 `json:"count"`
 }
 
 // DrillStep is one step of a drill.
@@ -72,16 +97,24 @@ type Verdict struct {
 
 // DrillProbes is what the independent probes saw.
 type DrillProbes struct {
-	Every     time.Duration `json:"every_ns"`
-	Sent      uint64        `json:"sent"`
-	Failed    uint64        `json:"failed"`
-	Late      uint64        `json:"late"`          // sent more than one interval late: the measuring itself was slow
-	FirstFail time.Duration `json:"first_fail_ns"` // from the fault; 0 none failed
+	Every  time.Duration `json:"every_ns"`
+	Sent   uint64        `json:"sent"`
+	Failed uint64        `json:"failed"`
+	Late   uint64        `json:"late"` // sent more than one interval late: the measuring itself was slow
+	// The times from the fault, 0 while there is none: until the first request
+	// that failed was sent, until the first host took the backend out, until
+	// every host had, until the last failed request had failed (from then on all
+	// were good), and until every host had the backend in again.
+	FirstFail time.Duration `json:"first_fail_ns"`
+	Detected  time.Duration `json:"detected_ns"`
+	Out       time.Duration `json:"out_ns"`
 	LastFail  time.Duration `json:"last_fail_ns"`
-	Detected  time.Duration `json:"detected_ns"` // until the first host took the backend out
-	P50       time.Duration `json:"p50_ns"`
-	P99       time.Duration `json:"p99_ns"`
-	Max       time.Duration `json:"max_ns"`
+	Back      time.Duration `json:"back_ns"`
+	// Gap is the longest time without any good answer.
+	Gap time.Duration `json:"gap_ns"`
+	P50 time.Duration `json:"p50_ns"`
+	P99 time.Duration `json:"p99_ns"`
+	Max time.Duration `json:"max_ns"`
 }
 
 // DrillNote is a line of a drill's log.
