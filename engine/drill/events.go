@@ -14,12 +14,17 @@ import (
 type Event interface{ event() }
 
 type (
-	// Start begins a run. Target is the fault's, resolved: never any.
+	// Start begins a run. Target is the fault's, resolved: never any, and empty
+	// when there was nothing to choose from.
 	Start struct {
-		Spec   spec.Drill
-		Run    int
-		By     string
-		Target string // a backend's name
+		Spec    spec.Drill
+		Run     int
+		By      string
+		Target  string        // a backend's name
+		Timeout time.Duration // of a probe: how long a failure may take to show
+		Rev     uint64        // of the spec in force, for the report
+		Version string        // of the program, likewise
+		World   api.World     // likewise
 	}
 	// Abort ends the run and reverts.
 	Abort struct{ By string }
@@ -29,10 +34,13 @@ type (
 		ErrorsPct  float64 // of the built-in clients, in the last ten seconds
 		Hosts      int     // that serve the target
 		HostsOut   int     // of them, those that took it out
+		Silent     int     // hosts of the pool whose report is old: what they do is not known
 		TargetBack bool    // every host has the target in again
 	}
-	// FaultDone answers Inject and Revert.
+	// FaultDone answers Inject and Revert. A revert that nobody asked for, by the
+	// dead-man time or an operator, comes as one too.
 	FaultDone struct {
+		ID     string // the fault's
 		Revert bool
 		At     instant.Instant
 		Err    string

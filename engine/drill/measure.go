@@ -1,46 +1,51 @@
 package drill
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
+	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 )
 
 // measure is what the probes saw: since the fault, and before it while there is
-// none.
+// none. Its size does not depend on how much they saw.
 type measure struct {
-	every     time.Duration
-	since     instant.Instant // of the fault; Never before
-	sent      uint64
-	failed    uint64
-	late      uint64
+	every time.Duration
+	since instant.Instant // of the fault; Never before
+	tally
+	before tally // of the baseline, once there is a fault
+
 	clean     time.Duration // of the stretch of good probes up to now
 	cleanFrom instant.Instant
-	first     time.Duration // failed, since the fault
-	last      time.Duration
-	detected  time.Duration
-	good      []time.Duration // latencies of good answers
-	stride    int             // one in stride is kept
-	skipped   int
-	recent    [recentMax]bool // the newest results: failed
-	recents   int
-	next      int
+	first     time.Duration // of the failed probes, the earliest sent; since the fault
+	last      time.Duration // of the failed probes, the latest end
+	good      histogram     // latencies of good answers
+	answered  instant.Instant
+	gap       time.Duration   // the longest between two good answers
+	newest    instant.Instant // the latest end of any probe
+	sentAt    instant.Instant // the latest time that one was sent
+	reasons   []api.DrillReason
+	window    window
 	strip     [stripColumns]byte
 	column    time.Duration
 }
 
+// tally counts probes.
+type tally struct{ sent, failed, late, unsent uint64 }
+
 const (
 	stripColumns = 60
-	// goodMax bounds the latencies kept: a minute of probes every millisecond.
-	// Past it every second one makes room, and from then on one in stride is
-	// kept.
-	goodMax   = 60_000
-	recentMax = 1000
+	// reasonsMax is how many reasons of failures are told apart: a listener on
+	// three hosts rarely fails in more ways. Further ones count as others.
+	reasonsMax = 8
 )
 
+const otherReasons = "other reasons"
+
 func newMeasure(every time.Duration) measure {
-	m := measure{every: every, since: instant.Never, cleanFrom: instant.Never, column: 100 * time.Millisecond, stride: 1}
+	m := measure{every: every, since: instant.Never, cleanFrom: instant.Never, column: 100 * time.Millisecond}
 	for i := range m.strip {
 		m.strip[i] = '_'
 	}
@@ -49,81 +54,106 @@ func newMeasure(every time.Duration) measure {
 
 // fault begins the count anew: what is measured is what came after it.
 func (m *measure) fault(at instant.Instant) {
-	m.since = at
-	m.sent, m.failed, m.late, m.good, m.recents, m.next = 0, 0, 0, m.good[:0], 0, 0
+	m.since, m.answered = at, at
+	m.before, m.tally = m.tally, tally{}
+	m.reasons, m.window, m.good = nil, window{}, histogram{}
 }
 
 func (m *measure) add(all []Sample) {
-	for _, s := range all {
-		end := s.At.Add(s.Took)
-		if m.since != instant.Never && end.Before(m.since) {
-			continue // it was over before the fault: its result says nothing of it
-		}
-		m.sent++
-		if s.Late || s.Unsent {
-			m.late++
-		}
-		if s.Unsent {
-			continue
-		}
-		m.newest(s)
-		if m.since == instant.Never {
-			continue
-		}
-		at := max(s.At.Sub(m.since), 0)
-		m.mark(at, s.OK)
-		if s.OK {
-			m.keep(s.Took)
-			continue
-		}
-		if m.failed == 0 || at < m.first {
-			m.first = at
-		}
-		// A request is over for its user when it has failed, not when it was sent.
-		m.last = max(m.last, end.Sub(m.since))
+	for i := range all {
+		m.one(&all[i])
+	}
+}
+
+func (m *measure) one(s *Sample) {
+	end := s.At.Add(s.Took)
+	if m.since != instant.Never && end.Before(m.since) {
+		return // it was over before the fault: its result says nothing of it
+	}
+	m.sent++
+	m.newest, m.sentAt = max(m.newest, end), max(m.sentAt, s.At)
+	if s.Late || s.Unsent {
+		m.late++
+	}
+	if s.Unsent {
+		m.unsent++
+		return
+	}
+	m.stretch(s)
+	m.window.add(end, s.OK)
+	if !s.OK {
 		m.failed++
+		m.because(s.Reason)
 	}
-}
-
-func (m *measure) keep(d time.Duration) {
-	if m.skipped++; m.skipped < m.stride {
+	if m.since == instant.Never {
 		return
 	}
-	m.skipped = 0
-	m.good = append(m.good, d)
-	if len(m.good) < goodMax {
+	at := max(s.At.Sub(m.since), 0)
+	m.mark(at, s.OK)
+	if s.OK {
+		m.good.add(s.Took)
+		if end > m.answered {
+			m.gap, m.answered = max(m.gap, end.Sub(m.answered)), end
+		}
 		return
 	}
-	for i := range goodMax / 2 {
-		m.good[i] = m.good[2*i]
+	if m.failed == 1 || at < m.first {
+		m.first = at
 	}
-	m.good, m.stride = m.good[:goodMax/2], 2*m.stride
+	// A request is over for its user when it has failed, not when it was sent.
+	m.last = max(m.last, end.Sub(m.since))
 }
 
-// newest keeps the length of the clean stretch and the newest results.
-func (m *measure) newest(s Sample) {
+// stretch keeps the length of the clean stretch.
+func (m *measure) stretch(s *Sample) {
 	if !s.OK {
 		m.clean, m.cleanFrom = 0, instant.Never
-	} else {
-		if m.cleanFrom == instant.Never {
-			m.cleanFrom = s.At
-		}
-		m.clean = max(m.clean, s.At.Sub(m.cleanFrom))
+		return
 	}
-	m.recent[m.next] = !s.OK
-	m.next = (m.next + 1) % recentMax
-	m.recents = min(m.recents+1, recentMax)
+	if m.cleanFrom == instant.Never {
+		m.cleanFrom = s.At
+	}
+	m.clean = max(m.clean, s.At.Sub(m.cleanFrom))
 }
 
-// recentErrors is the share of the newest probes that failed.
-func (m *measure) recentErrors() float64 {
-	failed := 0
-	for i := range m.recents {
-		if m.recent[(m.next-1-i+recentMax)%recentMax] {
-			failed++
-		}
+// because counts why a probe failed.
+func (m *measure) because(text string) {
+	if text == "" {
+		text = "no reason is known"
 	}
-	return float64(failed) / float64(max(m.recents, 1))
+	i := slices.IndexFunc(m.reasons, func(r api.DrillReason) bool { return r.Text == text })
+	if i < 0 && len(m.reasons) >= reasonsMax-1 {
+		text = otherReasons
+		i = slices.IndexFunc(m.reasons, func(r api.DrillReason) bool { return r.Text == text })
+	}
+	if i < 0 {
+		i, m.reasons = len(m.reasons), append(m.reasons, api.DrillReason{Text: text})
+	}
+	m.reasons[i].Count++
+}
+
+// topReasons are the reasons, the most frequent first.
+func (m *measure) topReasons() []api.DrillReason {
+	all := append([]api.DrillReason{}, m.reasons...)
+	slices.SortFunc(all, func(a, b api.DrillReason) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
+	})
+	return all
+}
+
+// measured is how many probes said something of the listener.
+func (m *measure) measured() uint64 { return m.sent - m.unsent }
+
+// missing is how many probes should have been heard of and were not, counted to
+// the newest one that was sent.
+func (m *measure) missing() uint64 {
+	if m.since == instant.Never || m.every <= 0 {
+		return 0
+	}
+	if due := uint64(max(m.sentAt.Sub(m.since), 0) / m.every); due > m.sent {
+		return due - m.sent
+	}
+	return 0
 }
 
 // mark puts a result into the strip; when time runs past its end, columns are
@@ -153,18 +183,4 @@ func worse(a, b byte) byte {
 		}
 	}
 	return '_'
-}
-
-// quantiles of the good answers' latencies.
-func (m *measure) quantiles(qs ...float64) []time.Duration {
-	out := make([]time.Duration, len(qs))
-	if len(m.good) == 0 {
-		return out
-	}
-	sorted := slices.Clone(m.good)
-	slices.Sort(sorted)
-	for i, q := range qs {
-		out[i] = sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
-	}
-	return out
 }

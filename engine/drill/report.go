@@ -20,7 +20,7 @@ func (r *Runner) verdicts() []api.Verdict {
 		}
 		return api.StateOK
 	}
-	share := 100 * float64(m.failed) / float64(max(m.sent, 1))
+	share := 100 * float64(m.failed) / float64(max(m.measured(), 1))
 	took := "no probe failed"
 	if m.failed > 0 {
 		took = round(m.last)
@@ -30,39 +30,44 @@ func (r *Runner) verdicts() []api.Verdict {
 		{Objective: "errors", Limit: o.Errors.String(), Measured: fmt.Sprintf("%.2f%%", share), State: state(share <= float64(o.Errors))},
 	}
 	if o.P99 > 0 {
-		p99 := m.quantiles(0.99)[0]
+		p99 := m.good.quantile(0.99)
 		all = append(all, api.Verdict{Objective: "p99", Limit: o.P99.String(), Measured: round(p99), State: state(p99 <= o.P99.D())})
 	}
-	if r.unproven() {
-		all = append(all, api.Verdict{Objective: "measuring", Limit: fmt.Sprintf("%.0f%% of probes late", lateMax*100), Measured: fmt.Sprintf("%.1f%% late", 100*float64(m.late)/float64(m.sent)), State: api.StateUnknown})
+	if lost := r.lost(); lost > lateMax {
+		all = append(all, api.Verdict{Objective: "measuring", Limit: fmt.Sprintf("%.0f%% of probes late or missing", lateMax*100), Measured: fmt.Sprintf("%.1f%%", 100*lost), State: api.StateUnknown})
 	}
 	return all
 }
 
-// unproven reports whether the probes were too late themselves to prove
-// anything.
-func (r *Runner) unproven() bool {
-	return float64(r.measure.late) > lateMax*float64(r.measure.sent)
+// lost is the share of the probes that were late, found no place or were never
+// heard of: what was not measured.
+func (r *Runner) lost() float64 {
+	m := &r.measure
+	missing := m.missing()
+	return float64(m.late+missing) / float64(max(m.sent+missing, 1))
 }
 
 // judge is the verdict on the whole run.
-func (r *Runner) judge() (api.DrillPhase, string) {
+func (r *Runner) judge(now instant.Instant) (api.DrillPhase, string) {
 	m := &r.measure
-	if m.sent == 0 {
-		return api.DrillFailed, "not proven: no probe was sent after the fault"
+	if m.measured() == 0 {
+		return api.DrillFailed, "not proven: no probe was answered after the fault"
 	}
 	for _, v := range r.verdicts() {
 		if v.State == api.StateDown {
 			return api.DrillFailed, fmt.Sprintf("%s %s, the objective is %s", v.Objective, v.Measured, v.Limit)
 		}
 	}
-	if r.unproven() {
-		return api.DrillFailed, fmt.Sprintf("not proven: %d of %d probes were sent late; the machine was too busy to measure", m.late, m.sent)
+	if r.lost() > lateMax {
+		return api.DrillFailed, fmt.Sprintf("not proven: of %d probes %d were late and %d are missing; the machine was too busy to measure", m.sent+m.missing(), m.late, m.missing())
+	}
+	if silent := now.Sub(m.newest); silent >= r.blindMax() {
+		return api.DrillFailed, fmt.Sprintf("not proven: the probes fell silent %s before the end", round(silent))
 	}
 	if m.failed == 0 {
 		return api.DrillPassed, "no probe failed"
 	}
-	return api.DrillPassed, fmt.Sprintf("%d of %d probes failed, the last one %s after the fault", m.failed, m.sent, round(m.last))
+	return api.DrillPassed, fmt.Sprintf("%d of %d probes failed, the last one %s after the fault", m.failed, m.measured(), round(m.last))
 }
 
 func round(d time.Duration) string {
@@ -77,21 +82,34 @@ func (r *Runner) Report(now instant.Instant, origin instant.Origin) api.Drill {
 	m := &r.measure
 	d := api.Drill{
 		Name: r.spec.Name, Why: r.spec.Why, Fault: r.spec.Fault.Kind + " " + r.spec.Fault.Target,
-		Clients: r.spec.Clients, Phase: r.phase, Run: r.run, By: r.by, Reason: r.reason,
+		Clients: r.spec.Clients, Phase: r.phase, Run: r.start.Run, By: r.start.By, Reason: r.reason,
 		Steps: []api.DrillStep{}, Verdicts: []api.Verdict{}, Log: []api.DrillNote{},
+		Evidence: api.DrillEvidence{Reasons: []api.DrillReason{}},
 	}
-	if r.run == 0 {
+	if r.start.Run == 0 {
 		d.Reason = "not run yet"
 		return d
 	}
-	d.Target = "backend/" + r.target
+	if r.Target() != "" {
+		d.Target = "backend/" + r.Target()
+	}
 	d.Started = origin.Wall(r.started)
 	if !r.Live() {
 		d.Ended = origin.Wall(r.ended)
 	}
+	d.Evidence = api.DrillEvidence{
+		Rev: r.start.Rev, Version: r.start.Version, World: r.start.World, Fault: r.faultID,
+		BaselineSent: m.sent, BaselineFailed: m.failed, Unsent: m.unsent, Missing: m.missing(), Reasons: m.topReasons(),
+	}
+	if r.fault != instant.Never {
+		d.Evidence.BaselineSent, d.Evidence.BaselineFailed = m.before.sent, m.before.failed
+	}
 	if m.sent > 0 && r.fault != instant.Never {
-		q := m.quantiles(0.5, 0.99, 1)
-		d.Probes = api.DrillProbes{Every: m.every, Sent: m.sent, Failed: m.failed, Late: m.late, FirstFail: m.first, LastFail: m.last, Detected: m.detected, P50: q[0], P99: q[1], Max: q[2]}
+		d.Probes = api.DrillProbes{
+			Every: m.every, Sent: m.sent, Failed: m.failed, Late: m.late,
+			FirstFail: m.first, Detected: r.sinceFault(r.detected), Out: r.sinceFault(r.allOut), LastFail: m.last, Back: r.sinceFault(r.back), Gap: max(m.gap, m.newest.Sub(m.answered)),
+			P50: m.good.quantile(0.5), P99: m.good.quantile(0.99), Max: m.good.longest,
+		}
 		d.Verdicts = r.verdicts()
 	}
 	d.Strip, d.StripEvery = string(m.strip[:]), m.column
@@ -132,14 +150,24 @@ func (r *Runner) steps(now instant.Instant) []api.DrillStep {
 		}
 		return api.StateDown
 	}
-	settled := reverted && !r.Live() && r.seen.TargetBack && r.steady() == ""
+	settled := reverted && !r.Live() && r.unsettled() == ""
+	reverting := r.phase == api.DrillReverting || r.asked && !r.Live()
+	// noticed is a step that need not come: a fault that nobody had to take out
+	// of its pool is not the drill's failure.
+	noticed := func(name string, when instant.Instant) api.DrillStep {
+		s := api.DrillStep{Name: name, State: state(injected, when != instant.Never), Took: r.sinceFault(when)}
+		if s.State == api.StateDown {
+			s.State, s.Text = api.StateUnknown, "nobody took it out"
+		}
+		return s
+	}
 	return []api.DrillStep{
-		{Name: "steady state, clean baseline", State: state(true, r.asked || injected), At: at(r.started), Took: between(r.started, r.fault), Limit: baselineMax},
-		{Name: "inject: " + r.spec.Fault.Kind + " backend/" + r.target, State: state(r.asked, injected), Limit: answerMax},
-		{Name: "detected by the first host", State: state(injected, r.measure.detected > 0), Took: r.measure.detected},
-		{Name: "out on every host", State: state(injected, r.allOut > 0), Took: r.allOut},
-		{Name: "hold", State: state(injected, reverted || r.phase == api.DrillReverting), Took: between(r.fault, r.revert), Limit: r.spec.Hold.D()},
-		{Name: "revert", State: state(r.phase == api.DrillReverting, reverted), At: at(r.revert), Limit: answerMax},
-		{Name: "steady state again", State: state(reverted, settled), At: at(r.revert), Took: between(r.revert, instant.Never), Limit: r.spec.Settle.D()},
+		{Name: "steady state, clean baseline", State: state(true, r.asked || injected), At: at(r.started), Took: between(r.started, r.fault), Limit: r.baselineMax()},
+		{Name: "inject: " + r.spec.Fault.Kind + " backend/" + r.Target(), State: state(r.asked, injected), Limit: answerMax},
+		noticed("detected by the first host", r.detected),
+		noticed("out on every host", r.allOut),
+		{Name: "hold", State: state(injected, reverted || reverting), Took: between(r.fault, r.revert), Limit: r.spec.Hold.D()},
+		{Name: "revert", State: state(reverting, reverted), At: at(r.revert), Limit: revertMax},
+		{Name: "steady state again", State: state(reverted, settled), At: at(r.revert), Took: between(r.revert, instant.Never), Limit: r.settleMax()},
 	}
 }

@@ -141,7 +141,11 @@ func (f *Fleet) startDrill(now instant.Instant, name, by string, cause api.Seq, 
 	}
 	f.runs[name]++
 	f.running, f.runBy = r, cause
-	f.tellDrill(now, drill.Start{Spec: s, Run: f.runs[name], By: by, Target: target}, out)
+	start := drill.Start{Spec: s, Run: f.runs[name], By: by, Target: target, Rev: f.rev, Version: f.options.Version, World: f.options.World}
+	if c := f.spec.ClientsOf(s.Clients); c != nil {
+		start.Timeout = c.Timeout.D()
+	}
+	f.tellDrill(now, start, out)
 	f.observe(now, out)
 }
 
@@ -186,8 +190,9 @@ func (f *Fleet) tellDrill(now instant.Instant, ev drill.Event, out *Effects) {
 			Kind: e.Inject.Kind, Target: id.To(id.KindBackend, e.Inject.Backend), For: e.Inject.DeadMan, Delay: e.Inject.Delay,
 		}, "drill/"+r.Name(), "", f.runBy, out)
 	}
-	if e.Revert {
-		f.clear(now, f.runFault, f.runBy, out)
+	if e.Revert && !f.clear(now, f.runFault, f.runBy, out) {
+		// There is nothing to revert: its injection failed, or it is over already.
+		defer f.tellDrill(now, drill.FaultDone{ID: f.runFault, Revert: true, At: now}, out)
 	}
 	if e.StopProbes {
 		out.StopProbes = true

@@ -51,14 +51,18 @@ func (f *Fleet) inject(now instant.Instant, c api.InjectFault, by, receipt strin
 	return x.order.ID
 }
 
-// clear asks for the revert of one fault, or of all.
-func (f *Fleet) clear(now instant.Instant, name string, cause api.Seq, out *Effects) {
+// clear asks for the revert of one fault, or of all, and reports whether there
+// was any.
+func (f *Fleet) clear(now instant.Instant, name string, cause api.Seq, out *Effects) bool {
+	found := false
 	for _, x := range f.faults {
 		if name == "" || x.order.ID == name {
+			found = true
 			x.cause = cause
 			f.revert(now, x, out)
 		}
 	}
+	return found
 }
 
 func (f *Fleet) revert(now instant.Instant, x *fault, out *Effects) {
@@ -123,10 +127,10 @@ func (f *Fleet) faultDone(now instant.Instant, ev FaultDone, out *Effects) {
 		f.faults = slices.Delete(f.faults, i, i+1)
 	}
 	if ev.ID == f.runFault {
-		f.tellDrill(now, drill.FaultDone{Revert: ev.Revert, At: ev.At, Err: ev.Err}, out)
+		f.tellDrill(now, drill.FaultDone{ID: ev.ID, Revert: ev.Revert, At: ev.At, Err: ev.Err}, out)
 		if gone && !ev.Revert && ev.Err == "" {
 			// A restart ends by itself: its revert is done with it.
-			f.tellDrill(now, drill.FaultDone{Revert: true, At: ev.At}, out)
+			f.tellDrill(now, drill.FaultDone{ID: ev.ID, Revert: true, At: ev.At}, out)
 		}
 	}
 	f.dirty = true

@@ -28,8 +28,9 @@ const (
 
 // Options of New.
 type Options struct {
-	Origin instant.Origin
-	World  api.World
+	Origin  instant.Origin
+	World   api.World
+	Version string // of the program, for the drills' reports
 }
 
 // Fleet is the picture of all hosts and the clerk of commands.

@@ -83,7 +83,7 @@ func Start(o Options) (*Fleet, error) {
 	f.client = &client{fleet: f}
 	f.loop = loop.New(loop.Options[fleet.Event, fleet.Effects]{
 		Name: "fleet", Clock: f.clock, Log: o.Log,
-		Machine: fleet.New(fleet.Options{Origin: f.clock.Origin(), World: api.WorldLocal}),
+		Machine: fleet.New(fleet.Options{Origin: f.clock.Origin(), World: api.WorldLocal, Version: o.Version}),
 		Wake:    fleet.Wake{}, Reset: (*fleet.Effects).Reset, Carry: f.carry,
 	})
 	f.keeper = keeper.New(keeper.Options{
