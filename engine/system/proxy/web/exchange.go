@@ -43,13 +43,39 @@ type watched struct {
 	failed  atomic.Bool // the client's end broke
 	front   *meter.Meter
 	backend atomic.Pointer[meter.Meter] // of the attempt
-	control *http.ResponseController
-	pause   time.Duration // how long the client may send nothing
+	pause   time.Duration               // how long the client may send nothing
+
+	mu      sync.Mutex
+	control *http.ResponseController // nil once the exchange is over
+}
+
+// errOver means that the exchange has ended: a transport that was told so may
+// still be reading.
+var errOver = errors.New("web: the request is over")
+
+// wait lets the client send nothing until t.
+func (b *watched) wait(t time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.control == nil {
+		return false // the server has taken back what the controller stands on
+	}
+	_ = b.control.SetReadDeadline(t) // no system call
+	return true
+}
+
+// end must come before the handler returns.
+func (b *watched) end() {
+	b.mu.Lock()
+	b.control = nil
+	b.mu.Unlock()
 }
 
 func (b *watched) Read(p []byte) (int, error) {
 	b.touched.Store(true)
-	_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // no system call
+	if !b.wait(time.Now().Add(b.pause)) {
+		return 0, errOver
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.front.In(int64(n))
 	if m := b.backend.Load(); m != nil {
@@ -59,7 +85,7 @@ func (b *watched) Read(p []byte) (int, error) {
 		b.failed.Store(true) // the time stays over: the server would read the rest
 	} else if err != nil {
 		// From here on the server itself watches for the client's leave.
-		_ = b.control.SetReadDeadline(time.Time{})
+		b.wait(time.Time{})
 	}
 	return n, err
 }
@@ -76,8 +102,11 @@ func (x *exchange) run() {
 	}
 	flows := x.server.front.Flows
 	x.snap.First(x.pool)
-	if x.r.Body != nil && x.r.Body != http.NoBody {
+	// Over HTTP/2 a request without a body has one all the same, of no bytes; sent
+	// on as one, it would be chunked, and could not be sent twice.
+	if x.r.Body != nil && x.r.ContentLength != 0 {
 		x.body = &watched{ReadCloser: x.r.Body, front: x.server.front.Meter, control: http.NewResponseController(x.w), pause: x.set.Spec.Request.D()}
+		defer x.body.end()
 	}
 	ask := flow.Ask{Pool: x.pool, Source: x.source, StickTo: x.stickTo()}
 	for {
