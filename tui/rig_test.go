@@ -66,6 +66,11 @@ func (r *rig) send(msg tea.Msg) tea.Cmd {
 	return cmd
 }
 
+// updated is the message of a picture on the first connection.
+func updated(s *api.Status, events ...api.Event) tea.Msg {
+	return feed.Updated{Update: api.Update{Status: s, Events: events}}
+}
+
 // see brings a picture.
 func (r *rig) see(s *api.Status, events ...api.Event) {
 	r.t.Helper()

@@ -162,7 +162,7 @@ func (p *plan) backends(c api.Command, s *api.Status, hit []string, change page.
 	p.flows(c, flows, rate)
 	for i := range s.Listeners {
 		if l := &s.Listeners[i]; seen[l.Pool] {
-			p.add("listener in front", fmt.Sprintf("%s :%d", l.Protocol, l.Port), "stays", l.Name, theme.Text)
+			p.add("listener "+l.Name, fmt.Sprintf("%s :%d", l.Protocol, l.Port), "stays", "", theme.Text)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func (p plan) changed(q plan) string {
 		m := map[string]line{}
 		for _, l := range all {
 			if !l.live {
-				m[l.what+l.note] = l
+				m[l.what] = l
 			}
 		}
 		return m
@@ -225,7 +225,7 @@ func (p plan) changed(q plan) string {
 		if l.live {
 			continue
 		}
-		n, ok := is[l.what+l.note]
+		n, ok := is[l.what]
 		if !ok {
 			return strings.TrimSpace(l.what) + " is not so any more"
 		}

@@ -204,6 +204,7 @@ func (p *Faults) drawTargets(x *Context, c *widget.Canvas) {
 	widths := widget.Fit(columns, c.W-2)
 	c.Heads(1, 1, columns, widths)
 	p.seen = c.H - 2
+	serving := crews(x.Status)
 	p.targets.Draw(c.Sub(0, 2, c.W, c.H-2), p.pane == 1 || len(p.faults.items) == 0, func(b *api.Backend, c *widget.Canvas, _ bool) {
 		widget.Row(0, widths, func(i, at, w int) {
 			switch i {
@@ -230,15 +231,14 @@ func (p *Faults) drawTargets(x *Context, c *widget.Canvas) {
 					c.Cut(at, 0, w, theme.Warn, "▲ "+faultWords(f))
 				}
 			case 8:
-				drawOthers(x, c, at, w, b)
+				drawOthers(c, at, w, serving[b.Pool].without(b))
 			}
 		})
 	})
 }
 
 // drawOthers says how many would be left if this backend went.
-func drawOthers(x *Context, c *widget.Canvas, at, w int, b *api.Backend) {
-	_, left, _ := Shares(x.Status, b.Pool, Change{Gone: map[string]bool{b.Name: true}})
+func drawOthers(c *widget.Canvas, at, w, left int) {
 	switch left {
 	case 0:
 		c.Cut(at, 0, w, theme.Crit, "none: users feel it")
