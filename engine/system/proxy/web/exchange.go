@@ -30,6 +30,7 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 
+	ctx   context.Context // ends when nobody waits for the answer any more
 	began time.Time
 	body  *watched // the client's body; nil without one
 	tried int      // backends that failed so far
@@ -100,6 +101,9 @@ func (x *exchange) run() {
 		x.server.fail(x.w, http.StatusServiceUnavailable, "no server is available")
 		return
 	}
+	var release func()
+	x.ctx, release = x.stay()
+	defer release()
 	flows := x.server.front.Flows
 	x.snap.First(x.pool)
 	// Over HTTP/2 a request without a body has one all the same, of no bytes; sent
@@ -110,8 +114,11 @@ func (x *exchange) run() {
 	}
 	ask := flow.Ask{Pool: x.pool, Source: x.source, StickTo: x.stickTo()}
 	for {
-		place, err := flows.Acquire(x.r.Context(), x.snap, ask)
+		place, err := flows.Acquire(x.ctx, x.snap, ask)
 		if err != nil {
+			if x.ctx.Err() != nil {
+				panic(http.ErrAbortHandler) // it left the queue
+			}
 			code, text := codeOf(err)
 			x.server.fail(x.w, code, text)
 			return
@@ -129,8 +136,8 @@ func (x *exchange) run() {
 			x.server.fail(x.w, http.StatusBadRequest, "the request's body is broken or came too slowly")
 			return
 		}
-		if x.r.Context().Err() != nil {
-			return // nobody is waiting for an answer
+		if x.ctx.Err() != nil {
+			panic(http.ErrAbortHandler) // nobody is waiting; to return would be an empty 200
 		}
 		// The budget is there so that retries do not double the load of a pool that
 		// fails. What a lost backend had is not in it, nor what never reached one:
@@ -188,7 +195,7 @@ const (
 // attempt sends the request to one backend. It returns an error only while the
 // client has got nothing.
 func (x *exchange) attempt(place *flow.Place) error {
-	ctx, cancel := context.WithCancelCause(x.r.Context())
+	ctx, cancel := context.WithCancelCause(x.ctx)
 	if place.Pool.Upstream.Proxy != spec.ProxyOff {
 		ctx = context.WithValue(ctx, proxyHeader{}, x.addresses())
 	}
@@ -224,7 +231,7 @@ func (x *exchange) attempt(place *flow.Place) error {
 		if cause := context.Cause(ctx); errors.Is(cause, errCut) || errors.Is(cause, errLost) {
 			err = cause
 		}
-		client := x.r.Context().Err() != nil || x.body != nil && x.body.failed.Load() || errors.Is(err, errCut)
+		client := x.ctx.Err() != nil || x.body != nil && x.body.failed.Load() || errors.Is(err, errCut)
 		o := flow.Blame(err)
 		o.Client, o.Reason = o.Client || client, words(err)
 		place.Done(o)
@@ -288,7 +295,7 @@ func (x *exchange) addresses() proxyproto.Header {
 // outcome says what an answer means for the backend.
 func (x *exchange) outcome(resp *http.Response, err error) flow.Outcome {
 	switch {
-	case errors.As(err, new(writeError)), err != nil && x.r.Context().Err() != nil,
+	case errors.As(err, new(writeError)), err != nil && x.ctx.Err() != nil,
 		err != nil && errors.Is(context.Cause(resp.Request.Context()), errCut):
 		return flow.Outcome{Client: true}
 	case err != nil:
