@@ -77,8 +77,7 @@ type Launch struct {
 	Probe   *spec.Probe // immutable
 }
 
-// Change says that a subject's health changed. Of one that was never measured
-// it may say anew why.
+// Change says that a subject's health changed.
 type Change struct {
 	Subject string
 	Health  api.Health

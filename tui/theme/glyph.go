@@ -11,10 +11,7 @@ type Look struct {
 }
 
 // WordWidth is the width of the longest state word.
-const WordWidth = 6
-
-// LookWidth is the width of a look: glyph, blank, word.
-const LookWidth = 2 + WordWidth
+const WordWidth = 5
 
 // OfState is the look of a plain state.
 func OfState(s api.State) Look {
@@ -36,7 +33,7 @@ func OfState(s api.State) Look {
 func OfBackend(b *api.Backend) Look {
 	switch {
 	case b.Health.Forced == api.Down:
-		return Look{'◇', "forced", Maint}
+		return Look{'◇', "forcd", Maint}
 	case b.State == api.StateDown:
 		return OfState(api.StateDown)
 	}
