@@ -26,6 +26,13 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("HOLDFAST_LAB_ROLE") {
 	case "raw":
 		exit(raw(os.Getenv("HOLDFAST_LAB_ADDRESS")))
+	case "talk":
+		n, _ := strconv.Atoi(os.Getenv("HOLDFAST_LAB_COUNT"))
+		exit(talk(os.Getenv("HOLDFAST_LAB_ADDRESS"), n))
+	case "slow":
+		exit(slow(os.Getenv("HOLDFAST_LAB_ADDRESS")))
+	case "flood":
+		exit(flood(os.Getenv("HOLDFAST_LAB_ADDRESS")))
 	case "idle":
 		n, _ := strconv.Atoi(os.Getenv("HOLDFAST_LAB_COUNT"))
 		exit(idle(os.Getenv("HOLDFAST_LAB_ADDRESS"), n))
