@@ -15,9 +15,12 @@ import (
 	"pgregory.net/rapid"
 )
 
+// failer is a test, drawn or not.
+type failer interface{ Fatalf(string, ...any) }
+
 // world drives one Balancer in virtual time.
 type world struct {
-	t       testing.TB
+	t       failer
 	b       *balance.Balancer
 	now     instant.Instant
 	table   *balance.Table
@@ -47,7 +50,7 @@ func pool(n int, change func(*spec.Pool)) spec.Pool {
 	return p
 }
 
-func newWorld(t testing.TB, p spec.Pool) *world {
+func newWorld(t failer, p spec.Pool) *world {
 	w := &world{t: t, b: balance.New(), active: map[int]int64{}, latency: map[int]time.Duration{}}
 	w.do(balance.SetSpec{Pools: []spec.Pool{p}})
 	for _, b := range p.Backends {

@@ -18,13 +18,16 @@ type Balancer struct {
 	byName    map[string]*backend
 	leaving   []leaving // the soonest deadline first
 	table     *Table    // the newest one
-	dirty     bool
+	dirty     bool      // it needs a new one
+	next      instant.Instant
 }
 
 type pool struct {
 	spec     *spec.Pool
 	backends []*backend // sorted by name
 	panics   bool
+	said     bool            // of its panic, to people
+	next     instant.Instant // when one of its backends wants something
 }
 
 // backend is what is known of one backend. Its phase follows from the rest.
@@ -61,26 +64,79 @@ const ejectionMemory = time.Hour
 const ejectionFactorMax = 10
 
 // New returns a Balancer that serves nothing yet.
-func New() *Balancer { return &Balancer{byName: map[string]*backend{}, table: &Table{}} }
+func New() *Balancer {
+	return &Balancer{byName: map[string]*backend{}, table: &Table{}, next: instant.Never}
+}
 
 // Step tells the Balancer one event and adds what must be done to out.
 func (b *Balancer) Step(now instant.Instant, ev Event, out *Effects) {
+	if set, ok := ev.(SetSpec); ok {
+		b.setSpec(now, set)
+		for _, p := range b.pools {
+			b.settle(now, p, out)
+		}
+	} else if x := b.byName[about(ev)]; x != nil {
+		b.tell(now, x, ev)
+		b.settle(now, x.pool, out)
+	}
+	if b.next.Reached(now) {
+		for _, p := range b.pools {
+			if p.next.Reached(now) {
+				b.settle(now, p, out)
+			}
+		}
+	}
+	for len(b.leaving) > 0 && b.leaving[0].to.Reached(now) {
+		out.Cut = append(out.Cut, b.leaving[0].cut)
+		b.leaving = b.leaving[1:]
+	}
+	if b.dirty {
+		b.dirty = false
+		b.table = b.build()
+		out.Table = b.table
+	}
+	b.next = instant.Never
+	if len(b.leaving) > 0 {
+		b.next = b.leaving[0].to
+	}
+	for _, p := range b.pools {
+		b.next = min(b.next, p.next)
+	}
+}
+
+// about is the backend that an event concerns; empty without one.
+func about(ev Event) string {
 	switch ev := ev.(type) {
-	case SetSpec:
-		b.setSpec(now, ev)
 	case SetHealth:
-		if x, ok := b.byName[ev.Backend]; ok {
-			b.dirty = b.dirty || x.health.Forced != ev.Health.Forced // it counts in a panic
-			x.setHealth(now, ev)
-		}
+		return ev.Backend
 	case SetWeight:
-		if x, ok := b.byName[ev.Backend]; ok {
-			w := ev.Weight
-			x.weight = &w
-			b.dirty = true
-		}
+		return ev.Backend
 	case Drain:
-		if x, ok := b.byName[ev.Backend]; ok && !x.drains {
+		return ev.Backend
+	case Undrain:
+		return ev.Backend
+	case Outcomes:
+		return ev.Backend
+	case Active:
+		return ev.Backend
+	case SetSpec, Wake:
+	}
+	return ""
+}
+
+// tell tells one backend what concerns it.
+func (b *Balancer) tell(now instant.Instant, x *backend, ev Event) {
+	switch ev := ev.(type) {
+	case SetHealth:
+		// It counts in a panic whether it is forced.
+		b.dirty = b.dirty || x.health.Forced != ev.Health.Forced
+		x.setHealth(now, ev)
+	case SetWeight:
+		w := min(max(ev.Weight, 0), WeightMax)
+		b.dirty = b.dirty || x.weightNow() != w
+		x.weight = &w
+	case Drain:
+		if !x.drains {
 			d := ev.For
 			if d <= 0 {
 				d = x.pool.spec.DrainFor.D()
@@ -88,52 +144,38 @@ func (b *Balancer) Step(now instant.Instant, ev Event, out *Effects) {
 			x.drains, x.drained, x.drainTo = true, false, now.Add(d)
 		}
 	case Undrain:
-		if x, ok := b.byName[ev.Backend]; ok && x.drains {
+		if x.drains {
 			x.drains, x.drained, x.drainTo = false, false, instant.Never
 			x.rise(now)
 		}
 	case Outcomes:
-		if x, ok := b.byName[ev.Backend]; ok {
-			x.eject(now, ev)
-		}
+		x.eject(now, ev)
 	case Active:
-		if x, ok := b.byName[ev.Backend]; ok && x.drains && ev.Flows == 0 {
+		// Clients that persistence ties to it come back between two flows, so it
+		// has no last flow before its deadline.
+		if x.drains && ev.Flows == 0 && !x.pool.persists() {
 			x.drained = true
 		}
-	case Wake:
+	case SetSpec, Wake:
 	}
-	b.expire(now, out)
-	b.settle(now, out)
+}
+
+func (p *pool) persists() bool {
+	k := p.spec.Persistence.Kind
+	return k != "" && k != spec.PersistOff
 }
 
 // Deadline is when the Balancer next wants Wake.
-func (b *Balancer) Deadline() instant.Instant {
-	next := instant.Never
-	if len(b.leaving) > 0 {
-		next = b.leaving[0].to
-	}
-	for _, p := range b.pools {
-		for _, x := range p.backends {
-			if x.drains && !x.drained {
-				next = min(next, x.drainTo)
-			}
-			if x.ejectedTo > 0 {
-				next = min(next, x.ejectedTo)
-			}
-			if x.riseFrom != instant.Never {
-				next = min(next, x.riseFrom.Add(p.spec.SlowStart.D()*time.Duration(x.step+1)/riseSteps))
-			}
-		}
-	}
-	return next
-}
+func (b *Balancer) Deadline() instant.Instant { return b.next }
 
 func (b *Balancer) setSpec(now instant.Instant, ev SetSpec) {
-	old := b.byName
-	b.byName = map[string]*backend{}
-	b.pools = b.pools[:0]
+	old, before := b.byName, b.pools
+	b.byName, b.pools = map[string]*backend{}, nil
 	for i := range ev.Pools {
-		p := &pool{spec: &ev.Pools[i]}
+		p := &pool{spec: &ev.Pools[i], next: instant.Never}
+		if j := slices.IndexFunc(before, func(o *pool) bool { return o.spec.Name == p.spec.Name }); j >= 0 {
+			p.panics, p.said = before[j].panics, before[j].said
+		}
 		for j := range p.spec.Backends {
 			s := &p.spec.Backends[j]
 			x, ok := old[s.Name]
@@ -164,7 +206,7 @@ func (b *Balancer) setSpec(now instant.Instant, ev SetSpec) {
 		return ok && x.spec.AddrPort() == l.cut.Address
 	})
 	slices.SortFunc(b.leaving, func(p, q leaving) int {
-		return cmp.Or(cmp.Compare(p.to, q.to), cmp.Compare(p.cut.Backend, q.cut.Backend))
+		return cmp.Or(cmp.Compare(p.to, q.to), cmp.Compare(p.cut.Backend, q.cut.Backend), cmp.Compare(p.cut.Address, q.cut.Address))
 	})
 	b.setListeners(ev)
 	b.dirty = true
@@ -182,7 +224,14 @@ func (b *Balancer) leave(now instant.Instant, x *backend) {
 	if x.drains {
 		to = min(to, x.drainTo)
 	}
-	b.leaving = append(b.leaving, leaving{Cut{x.spec.Name, x.spec.AddrPort()}, to})
+	one := leaving{Cut{x.spec.Name, x.spec.AddrPort()}, to}
+	// It may be leaving already, from an earlier time: then its newest flows
+	// decide, and the list is no longer than there are addresses.
+	if i := slices.IndexFunc(b.leaving, func(l leaving) bool { return l.cut == one.cut }); i >= 0 {
+		b.leaving[i].to = max(b.leaving[i].to, to)
+		return
+	}
+	b.leaving = append(b.leaving, one)
 }
 
 func (b *Balancer) setListeners(ev SetSpec) {
@@ -261,111 +310,6 @@ func (x *backend) weightNow() int {
 	return x.spec.WeightNow()
 }
 
-// expire carries out the deadlines that have come.
-func (b *Balancer) expire(now instant.Instant, out *Effects) {
-	for len(b.leaving) > 0 && b.leaving[0].to.Reached(now) {
-		out.Cut = append(out.Cut, b.leaving[0].cut)
-		b.leaving = b.leaving[1:]
-	}
-	for _, p := range b.pools {
-		for _, x := range p.backends {
-			if x.drains && !x.drained && x.drainTo.Reached(now) {
-				x.drained = true
-				out.Cut = append(out.Cut, Cut{Backend: x.spec.Name})
-			}
-			if x.ejectedTo > 0 && x.ejectedTo.Reached(now) {
-				x.ejectedTo = 0
-				x.rise(now)
-			}
-			if x.riseFrom == instant.Never {
-				continue
-			}
-			step := riseSteps
-			if s := p.spec.SlowStart.D(); s > 0 {
-				step = int(now.Sub(x.riseFrom) * riseSteps / s)
-			}
-			if step >= riseSteps {
-				x.riseFrom = instant.Never
-				b.dirty = true
-			} else if step != x.step {
-				x.step = step
-				b.dirty = true
-			}
-		}
-	}
-}
-
-// settle works out every phase and, when anything changed, a new table.
-func (b *Balancer) settle(now instant.Instant, out *Effects) {
-	for _, p := range b.pools {
-		primary := false
-		for _, x := range p.backends {
-			primary = primary || !x.spec.Backup && x.takesFlows() && x.ejectedTo == 0
-		}
-		for _, x := range p.backends {
-			phase, reason := x.judge(now, primary)
-			if phase != x.phase {
-				out.Changes = append(out.Changes, Change{Backend: x.spec.Name, Pool: p.spec.Name, Phase: phase, Before: x.phase, Reason: reason})
-				x.phase, x.since = phase, now
-				b.dirty = true
-			}
-			x.reason = reason
-		}
-		if panics, reason := p.tooFew(); panics != p.panics {
-			p.panics, b.dirty = panics, true
-			out.Panics = append(out.Panics, PanicChange{Pool: p.spec.Name, Panic: panics, Reason: reason})
-		}
-	}
-	if b.dirty {
-		b.dirty = false
-		b.table = b.build()
-		out.Table = b.table
-	}
-}
-
-// judge returns a backend's phase and why. primary says that a backend of the
-// pool that is no backup takes flows.
-func (x *backend) judge(now instant.Instant, primary bool) (api.Phase, string) {
-	switch {
-	case x.health.Effective != api.Up:
-		return api.PhaseOut, x.why
-	case x.drains && x.drained:
-		return api.PhaseDrained, "drained, no flow is left"
-	case x.drains:
-		return api.PhaseDraining, "drained by an operator"
-	case x.weightNow() == 0:
-		return api.PhaseIdle, "its weight is 0"
-	case x.ejectedTo > 0:
-		return api.PhaseEjected, x.ejectedWhy
-	case x.spec.Backup && primary:
-		return api.PhaseStandby, "a backup that is not needed"
-	case x.riseFrom != instant.Never:
-		return api.PhaseRising, "slow start after it came back"
-	}
-	return api.PhaseServing, x.why
-}
-
-// tooFew reports whether so little weight is usable that all is used.
-func (p *pool) tooFew() (bool, string) {
-	if p.spec.Panic <= 0 {
-		return false, ""
-	}
-	usable, all := 0, 0
-	for _, x := range p.backends {
-		if x.spec.Backup || x.drains || x.health.Forced == api.Down {
-			continue
-		}
-		all += x.weightNow()
-		if x.takesFlows() && x.ejectedTo == 0 {
-			usable += x.weightNow()
-		}
-	}
-	if all == 0 || float64(usable) >= p.spec.Panic.Share()*float64(all) {
-		return false, fmt.Sprintf("%d of %d of its weight is usable again", usable, all)
-	}
-	return true, fmt.Sprintf("only %d of %d of its weight is usable, less than %s: all its backends are used", usable, all, p.spec.Panic)
-}
-
 // Status returns a copy of every backend's state, sorted by name.
 func (b *Balancer) Status() []BackendStatus {
 	all := make([]BackendStatus, 0, len(b.byName))
@@ -390,7 +334,7 @@ func (b *Balancer) Status() []BackendStatus {
 func (b *Balancer) Panics() []string {
 	var all []string
 	for _, p := range b.pools {
-		if p.panics {
+		if p.said {
 			all = append(all, p.spec.Name)
 		}
 	}

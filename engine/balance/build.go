@@ -18,8 +18,8 @@ func (b *Balancer) build() *Table {
 		for _, x := range p.backends {
 			t.Backends = append(t.Backends, Backend{
 				Spec: x.spec, Address: x.spec.AddrPort(), Pool: i, Up: x.health.Effective == api.Up,
-				Usable: p.usable(x), Stays: x.health.Effective == api.Up && x.ejectedTo == 0,
-				Weight: x.scaled(), Backup: x.spec.Backup,
+				Usable: p.usable(x), Stays: x.health.Effective == api.Up && x.ejectedTo == 0 && !(x.drains && x.drained),
+				Weight: x.scaled(), Backup: x.spec.Backup, turns: x.turns(),
 			})
 		}
 		t.Pools = append(t.Pools, b.buildPool(t, p, first))
@@ -35,8 +35,19 @@ func (p *pool) usable(x *backend) bool {
 }
 
 // scaled is the weight in force, in WeightScale-ths.
-func (x *backend) scaled() int {
-	w := x.weightNow() * WeightScale
+func (x *backend) scaled() int { return x.risen(x.weightNow() * WeightScale) }
+
+// turns is the weight as the pool's scheduler sees it: for rr all are alike but
+// for their slow start.
+func (x *backend) turns() int {
+	if x.pool.spec.Scheduler == spec.RR {
+		return x.risen(riseSteps)
+	}
+	return max(x.scaled(), 1)
+}
+
+// risen is how much of a weight slow start allows: a tenth at first.
+func (x *backend) risen(w int) int {
 	if x.riseFrom != instant.Never && w > 0 {
 		w = max(1, w*max(x.step, 1)/riseSteps)
 	}
@@ -64,10 +75,10 @@ func (b *Balancer) buildPool(t *Table, p *pool, first int) Pool {
 	}
 	weights := make([]int, len(n.Members))
 	for i, m := range n.Members {
-		weights[i] = t.Backends[m].Weight
+		weights[i] = t.Backends[m].turns
 	}
 	switch p.spec.Scheduler {
-	case spec.WRR, spec.P2C:
+	case spec.RR, spec.WRR, spec.P2C:
 		n.order = interleave(weights)
 	case spec.SCH, spec.QCH, spec.IQCH:
 		entries := make([]maglev.Entry, len(n.Members))
@@ -75,7 +86,7 @@ func (b *Balancer) buildPool(t *Table, p *pool, first int) Pool {
 			entries[i] = maglev.Entry{Name: t.Backends[m].Spec.Name, Weight: weights[i]}
 		}
 		n.hashed = maglev.New(entries)
-	case spec.RR, spec.WLC:
+	case spec.WLC:
 	}
 	return n
 }
@@ -93,7 +104,7 @@ func (b *Balancer) unchanged(t *Table, n *Pool) *Pool {
 	}
 	for k := range n.Members {
 		x, y := &b.table.Backends[old.Members[k]], &t.Backends[n.Members[k]]
-		if x.Spec.Name != y.Spec.Name || x.Weight != y.Weight {
+		if x.Spec.Name != y.Spec.Name || x.turns != y.turns {
 			return nil
 		}
 	}

@@ -15,14 +15,17 @@
 //
 // # Promises
 //
-// A backend is in exactly one phase. A drain is never cut before its deadline, and
-// a backend that leaves the spec has its pool's drain_for for the flows it has.
+// A backend is in exactly one phase. A drain is never cut before its deadline; it
+// ends sooner with the last flow, where no persistence brings clients back. A
+// backend that leaves the spec has its pool's drain_for for the flows it has.
 // New flows go only to usable backends: up, not draining, not ejected, weight
 // over 0; to backups only when there is no other; and to all that are not
-// forced down, draining or of weight 0 when the pool panics. Ejection never
-// takes more than ShareMax of a pool's backends, and never the last one that
-// serves. A backend that comes back begins at a tenth of its weight and reaches
-// all of it after SlowStart; at the start of a pool there is no slow start.
+// forced down, draining or of weight 0 when the pool panics, or when nothing of
+// it was measured yet and it may panic. Ejection never takes more than ShareMax
+// of a pool's backends (one is always allowed, unless ShareMax is 0), and never
+// the last one that serves. A backend that comes back begins at a tenth of its
+// weight and reaches all of it after SlowStart, under every scheduler; at the
+// start of a pool there is no slow start.
 //
 // # Refuses
 //

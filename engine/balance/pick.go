@@ -3,7 +3,6 @@ package balance
 import (
 	"math/bits"
 	"slices"
-	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
 )
@@ -24,9 +23,7 @@ func (t *Table) Pick(pool int, q Query, loads Loads) int {
 	}
 	chosen := None
 	switch p.Spec.Scheduler {
-	case spec.RR:
-		chosen = p.Members[int(q.Turn%uint64(n))]
-	case spec.WRR:
+	case spec.RR, spec.WRR:
 		chosen = p.Members[p.order[int(q.Turn%uint64(len(p.order)))]]
 	case spec.WLC:
 		return t.least(p, q, loads)
@@ -86,20 +83,21 @@ func (t *Table) better(p *Pool, q Query, loads Loads) int {
 	if a == b { // by weight the same one twice: its neighbour in the order
 		b = p.Members[p.order[(second+1)%n]]
 	}
-	if t.cost(b, loads) < t.cost(a, loads) {
+	if t.slower(a, b, loads) {
 		return b
 	}
 	return a
 }
 
-// cost of one more flow: latency times flows. A backend that nobody has
-// measured yet counts as fast, so that it is tried.
-func (t *Table) cost(i int, loads Loads) float64 {
-	latency := loads.Latency(i)
-	if latency <= 0 {
-		latency = 100 * time.Microsecond
+// slower reports whether one more flow costs more on a than on b: latency times
+// flows. Where one of them was never measured the flows alone decide, so that it
+// is tried, and not with everything there is.
+func (t *Table) slower(a, b int, loads Loads) bool {
+	x, y := float64(loads.Active(a)+1), float64(loads.Active(b)+1)
+	if s, f := loads.Latency(a), loads.Latency(b); s > 0 && f > 0 {
+		x, y = x*float64(s), y*float64(f)
 	}
-	return float64(latency) * float64(loads.Active(i)+1)
+	return y < x
 }
 
 // Shares returns the part of a pool's new flows, 0 to 1, that each of its
@@ -109,18 +107,10 @@ func (t *Table) Shares(pool int) []float64 {
 	shares := make([]float64, p.Count)
 	total := 0
 	for _, m := range p.Members {
-		total += t.share(p, m)
+		total += t.Backends[m].turns
 	}
 	for _, m := range p.Members {
-		shares[m-p.First] = float64(t.share(p, m)) / float64(total)
+		shares[m-p.First] = float64(t.Backends[m].turns) / float64(total)
 	}
 	return shares
-}
-
-// share is a member's weight as its scheduler sees it: rr sees none.
-func (t *Table) share(p *Pool, m int) int {
-	if p.Spec.Scheduler == spec.RR {
-		return 1
-	}
-	return max(t.Backends[m].Weight, 1)
 }

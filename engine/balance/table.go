@@ -38,16 +38,21 @@ type Backend struct {
 	// Usable: up, weight over 0, not draining, not ejected; or the pool panics.
 	Usable bool
 	// Stays: flows that persistence ties to it may still go there: it is up and
-	// not ejected, also while it drains or has weight 0.
+	// not ejected, also with weight 0 and while it drains, until it is drained.
 	Stays  bool
 	Weight int // in force, slow start included; 0 to 100 (times WeightScale)
 	// Backup backends are picked when nobody else of the pool is usable.
 	Backup bool
+
+	turns int // the weight as the pool's scheduler sees it
 }
 
 // WeightScale is the unit of Backend.Weight: slow start needs steps finer than
 // one hundredth.
 const WeightScale = 16
+
+// WeightMax is the largest weight of a backend.
+const WeightMax = 100
 
 // Pool is a pool with everything that a pick needs computed ahead.
 type Pool struct {
@@ -59,7 +64,7 @@ type Pool struct {
 	Members []int
 	Panic   bool
 
-	order  []int32       // wrr, p2c: members in smoothly interleaved turns
+	order  []int32       // rr, wrr, p2c: members in smoothly interleaved turns
 	hashed *maglev.Table // sch, qch, iqch: hash to position in Members
 }
 
