@@ -17,13 +17,26 @@
 //
 // # Promises
 //
-// Every Ask is answered exactly once. A refused command changes nothing. A
-// fault ends: when it is cleared, when its time is over, and when its drill
-// ends. What an operator set is told again to a host that lost it. A host whose
-// report is old is unknown, never down. Pictures are immutable.
+// Every Ask is answered exactly once, also before there is a spec. A refused
+// command changes nothing. A fault ends: when it is cleared, when its time is
+// over, when its drill ends, and when its backend leaves the spec or moves; its
+// revert is asked for, less and less often, until it is answered. A backend has
+// one fault at a time. What an operator set is told again to a host whose report
+// does not have it. A host whose report is old is unknown, never down, and what
+// only silent hosts knew keeps its last word and says so. A drill whose spec,
+// clients or target a new spec takes away is aborted.
+//
+// Events are numbered without a gap, and a cause has a smaller number than what
+// it led to. Trouble that probes or traffic find is blamed on what was done to
+// the backend or happened to its process within the last minute, never on an
+// operator's weight or drain. Pictures are immutable.
 //
 // # Refuses
 //
 // It measures nothing and opens nothing. It decides nothing that a site could
 // decide for itself.
+//
+// # Differs
+//
+// It follows no standard.
 package fleet

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/drill"
 	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
 // fault is one that was asked for and is not over.
@@ -22,11 +23,18 @@ type fault struct {
 	done    bool            // it is in
 	revert  bool            // its revert was asked for
 	again   instant.Instant // when an unanswered revert is asked for again
-	reason  string
+	tries   int             // of the revert
+	// clearedBy is who wants it reverted; empty: its time is over.
+	clearedBy string
+	reason    string // why its revert failed
 }
 
-// revertAgain is how long the answer to a revert may take.
-const revertAgain = 3 * time.Second
+// How long the answer to a revert may take: longer each time, so that a fault
+// that cannot be reverted is still tried and does not fill the event ring.
+const (
+	revertAgain    = 3 * time.Second
+	revertAgainMax = time.Minute
+)
 
 func (x *fault) deadline() instant.Instant {
 	if x.revert {
@@ -52,13 +60,13 @@ func (f *Fleet) inject(now instant.Instant, c api.InjectFault, by, receipt strin
 }
 
 // clear asks for the revert of one fault, or of all, and reports whether there
-// was any.
-func (f *Fleet) clear(now instant.Instant, name string, cause api.Seq, out *Effects) bool {
+// was any. by and receipt are of who wants it.
+func (f *Fleet) clear(now instant.Instant, name string, cause api.Seq, by, receipt string, out *Effects) bool {
 	found := false
 	for _, x := range f.faults {
 		if name == "" || x.order.ID == name {
 			found = true
-			x.cause = cause
+			x.cause, x.clearedBy, x.receipt = cause, by, receipt
 			f.revert(now, x, out)
 		}
 	}
@@ -66,11 +74,43 @@ func (f *Fleet) clear(now instant.Instant, name string, cause api.Seq, out *Effe
 }
 
 func (f *Fleet) revert(now instant.Instant, x *fault, out *Effects) {
-	x.revert, x.again = true, now.Add(revertAgain)
+	x.revert, x.again = true, now.Add(min(revertAgain<<min(x.tries, 8), revertAgainMax))
+	x.tries++
 	order := x.order
 	order.Revert = true
 	out.Faults = append(out.Faults, order)
 	f.dirty = true
+}
+
+// moveFaults reverts the faults whose backend a new spec does not have, or has
+// elsewhere.
+func (f *Fleet) moveFaults(now instant.Instant, before *spec.Fleet, cause api.Seq, out *Effects) {
+	for _, x := range f.faults {
+		if moved(before, f.spec, x.order.Target.Name) {
+			f.clear(now, x.order.ID, cause, "the new spec", "", out)
+		}
+	}
+}
+
+// moved reports whether a backend of the fleet's own is gone, or has another
+// process, in the spec after.
+func moved(before, after *spec.Fleet, name string) bool {
+	was, is := backendOf(before, name), backendOf(after, name)
+	return was == nil || is == nil || is.AddrPort() != was.AddrPort() || *is.Service != *was.Service
+}
+
+func backendOf(s *spec.Fleet, name string) *spec.Backend {
+	if s == nil {
+		return nil
+	}
+	for i := range s.Pools {
+		for j := range s.Pools[i].Backends {
+			if b := &s.Pools[i].Backends[j]; b.Name == name && b.Service != nil {
+				return b
+			}
+		}
+	}
+	return nil
 }
 
 // expireFaults reverts what has had its time, and asks again for reverts that
@@ -103,13 +143,18 @@ func (f *Fleet) faultDone(now instant.Instant, ev FaultDone, out *Effects) {
 		At: f.options.Origin.Wall(ev.At), Site: f.siteOf(x.order.Target), Subject: x.order.Target, Lane: api.LaneFault,
 		State: api.StateDegraded, Cause: x.cause, By: x.by, Receipt: x.receipt,
 	}
-	gone := false
+	gone, news := false, true
 	switch {
 	case ev.Revert && ev.Err == "":
 		gone = true
 		e.State, e.Text = api.StateOK, fmt.Sprintf("fault %s is reverted: %s", x.order.ID, x.order.Kind)
+		if e.By = x.clearedBy; e.By == "" {
+			e.Reason = "its time is over"
+		}
 	case ev.Revert:
-		x.reason = "its revert failed: " + ev.Err
+		why := "its revert failed: " + ev.Err
+		news = x.reason != why
+		x.reason = why
 		e.Text, e.Reason = fmt.Sprintf("fault %s could not be reverted", x.order.ID), ev.Err
 	case ev.Err != "":
 		gone = true
@@ -121,12 +166,16 @@ func (f *Fleet) faultDone(now instant.Instant, ev FaultDone, out *Effects) {
 			gone = true // it is over with its being done
 		}
 	}
-	seq := f.emit(e, out).Seq
-	x.cause = seq
+	if news {
+		x.cause = f.emit(e, out).Seq
+	}
 	if gone {
 		f.faults = slices.Delete(f.faults, i, i+1)
 	}
 	if ev.ID == f.runFault {
+		if gone && f.running != nil && x.clearedBy != "drill/"+f.running.Name() {
+			f.runBy = x.cause // whatever the drill says of it follows from this
+		}
 		f.tellDrill(now, drill.FaultDone{ID: ev.ID, Revert: ev.Revert, At: ev.At, Err: ev.Err}, out)
 		if gone && !ev.Revert && ev.Err == "" {
 			// A restart ends by itself: its revert is done with it.

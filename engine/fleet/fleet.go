@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -57,9 +58,11 @@ type Fleet struct {
 	nextID   int
 	drills   []*drill.Runner // in the spec's order
 	running  *drill.Runner
-	runFault string // the running drill's fault
+	runFault string // the running drill's fault; empty before it
 	runs     map[string]int
-	runBy    api.Seq
+	runBy    api.Seq // what its next doings follow from
+	// runReceipt is of the command that began it, or ended it.
+	runReceipt string
 
 	tick    instant.Instant // the next one
 	drawn   instant.Instant // the newest picture
@@ -73,6 +76,18 @@ type member struct {
 	at     instant.Instant // when it came
 	heard  bool
 	rev    uint64 // of the spec it was sent
+	// ordered is when it was last sent a spec or an order.
+	ordered instant.Instant
+	told    map[id.Ref]api.Seq // the newest event of each subject that it told of
+}
+
+// backend is the host's report on one backend; nil without any.
+func (m *member) backend(name string) *host.Backend {
+	i, ok := slices.BinarySearchFunc(m.report.Backends, name, func(b host.Backend, n string) int { return strings.Compare(b.Name, n) })
+	if !ok {
+		return nil
+	}
+	return &m.report.Backends[i]
 }
 
 // clients is what is known of built-in traffic.
@@ -87,11 +102,16 @@ type standing struct {
 	reason string
 	since  instant.Instant
 	cause  api.Seq         // the newest event that concerns it
+	by     id.Ref          // the thing that its state follows from; zero: itself
 	said   api.State       // in the newest event of a change
+	saidIn api.Seq         // which event that was
 	begun  instant.Instant // when it was first seen; 0 never
 
-	blame   api.Seq         // the newest event of what was done to it
-	blameAt instant.Instant // when
+	// The newest event of what was done to it, or happened to its process, when,
+	// and whether that made it worse.
+	blame    api.Seq
+	blameAt  instant.Instant
+	blameBad bool
 }
 
 // New returns a Fleet that has no spec.
@@ -108,12 +128,16 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	f.now = now
 	switch ev := ev.(type) {
 	case SetSpec:
-		f.started, f.tick = now, now.Add(tickEvery)
-		f.setSpec(now, ev.Fleet, ev.Text, out)
-		f.emit(api.Event{
-			At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
-			Text: fmt.Sprintf("started: %d sites, %d hosts, %d listeners", len(f.spec.Sites), len(f.hosts), len(f.spec.Listeners)),
-		}, out)
+		first := f.spec == nil
+		if first {
+			f.started, f.tick = now, now.Add(tickEvery)
+		}
+		f.setSpec(now, ev.Fleet, ev.Text, 0, out)
+		text := fmt.Sprintf("revision %d is in force", f.rev)
+		if first {
+			text = fmt.Sprintf("started: %s, %s, %s", count(len(f.spec.Sites), "site"), count(len(f.hosts), "host"), count(len(f.spec.Listeners), "listener"))
+		}
+		f.emit(api.Event{At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK, Text: text}, out)
 	case Report:
 		f.report(now, ev, out)
 	case Noted:
@@ -143,8 +167,8 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 // Deadline is when the Fleet next wants Wake.
 func (f *Fleet) Deadline() instant.Instant {
 	next := f.tick
-	if f.dirty {
-		next = min(next, max(f.drawn.Add(PictureEvery), f.drawn))
+	if f.dirty && f.spec != nil {
+		next = min(next, f.drawn.Add(PictureEvery))
 	}
 	for _, x := range f.faults {
 		next = min(next, x.deadline())
@@ -158,8 +182,8 @@ func (f *Fleet) Deadline() instant.Instant {
 // Status returns the newest picture; nil before the first.
 func (f *Fleet) Status() *api.Status { return f.picture }
 
-// setSpec puts a spec into force.
-func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, out *Effects) {
+// setSpec puts a spec into force. cause is the event that recorded who wanted it.
+func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause api.Seq, out *Effects) {
 	before := f.spec
 	f.spec, f.text = s, text
 	f.rev++
@@ -177,15 +201,18 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, out *Ef
 		for _, h := range s.Sites[i].Hosts {
 			keep[h.Name] = true
 			if f.hosts[h.Name] == nil {
-				f.hosts[h.Name] = &member{at: now}
+				f.hosts[h.Name] = &member{at: now, told: map[id.Ref]api.Seq{}}
 			}
-			f.hosts[h.Name].rev = f.rev
-			out.Hosts = append(out.Hosts, ToHost{h.Name, host.SetSpec{Fleet: s, Rev: f.rev}})
+			f.hosts[h.Name].rev, f.hosts[h.Name].ordered = f.rev, now
+			out.Hosts = append(out.Hosts, ToHost{h.Name, host.SetSpec{Fleet: s, Rev: f.rev, Cause: cause}})
 		}
 	}
 	for name := range f.hosts {
 		if !keep[name] {
 			delete(f.hosts, name)
+			for _, s := range f.series {
+				s.forget(name)
+			}
 		}
 	}
 	old := f.drills
@@ -198,7 +225,14 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, out *Ef
 		}
 		f.drills = append(f.drills, r)
 	}
+	if r := f.running; r != nil && !slices.Contains(f.drills, r) {
+		// It is seen until it has ended, whatever the spec says of it by then.
+		f.drills = slices.DeleteFunc(f.drills, func(o *drill.Runner) bool { return o.Name() == r.Name() })
+		f.drills = append(f.drills, r)
+	}
 	f.prune()
+	f.keepDrill(now, before, cause, out)
+	f.moveFaults(now, before, cause, out)
 	f.dirty = true
 }
 
@@ -255,12 +289,26 @@ func (f *Fleet) prune() {
 			delete(f.states, ref)
 		}
 	}
-	for name := range f.processes {
-		if !keep[id.To(id.KindBackend, name)] {
-			delete(f.processes, name)
-		}
+	maps.DeleteFunc(f.processes, func(name string, _ Process) bool { return !keep[id.To(id.KindBackend, name)] })
+	maps.DeleteFunc(f.clients, func(name string, _ *clients) bool { return !keep[id.To(id.KindClients, name)] })
+	for _, m := range f.hosts {
+		maps.DeleteFunc(m.told, func(ref id.Ref, _ api.Seq) bool { return !keep[ref] })
 	}
 }
+
+// Whether a host is told again what its report lacks.
+const (
+	// orderAgain is how long an order may take to show in the host's report: one
+	// report, and as much again on a busy machine.
+	orderAgain = 2 * time.Second
+	// lateReport bounds how much older than the newest one a report may be to
+	// count as overtaken on its way: one that is older still is of a host that
+	// began a new life, with a clock of its own.
+	lateReport = staleAfter
+	// notesWithin is how long a picture waits for the notes of a host whose report
+	// changed.
+	notesWithin = 10 * time.Millisecond
+)
 
 // report takes a host's status.
 func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
@@ -269,18 +317,33 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 	if !ok {
 		return // it left the spec while its report was under way
 	}
-	fresh := !m.heard || s.Rev < m.rev
-	first := s.Rev < m.rev && m.heard && s.Rev == 0
+	if behind := m.report.At.Sub(s.At); m.heard && s.Rev > 0 && behind > 0 && behind < lateReport {
+		return
+	}
+	fresh := !m.heard || s.Rev < m.rev || now.Sub(m.at) > staleAfter
+	restarted := m.heard && s.Rev == 0 && m.report.Rev > 0
 	m.report, m.at, m.heard = s, now, true
-	if first {
-		// It was restarted: it has no spec and no word of any operator.
+	switch late := now.Sub(m.ordered) >= orderAgain; {
+	case s.Rev < m.rev && (restarted || late):
+		// It was restarted, or the spec was lost on its way.
+		m.ordered = now
 		out.Hosts = append(out.Hosts, ToHost{s.Host, host.SetSpec{Fleet: f.spec, Rev: f.rev}})
-		for _, o := range f.operator.orders() {
+		for _, o := range f.operator.all(f.hostsBackends(s.Host)) {
 			out.Hosts = append(out.Hosts, ToHost{s.Host, o})
+		}
+	case s.Rev == m.rev && late:
+		if lost := f.operator.lost(s.Backends); len(lost) > 0 {
+			m.ordered = now
+			for _, o := range lost {
+				out.Hosts = append(out.Hosts, ToHost{s.Host, o})
+			}
 		}
 	}
 	f.count(s)
-	f.dirty = f.dirty || fresh || ev.Changed
+	if f.dirty = f.dirty || fresh || ev.Changed; ev.Changed {
+		// Its notes are on their way: what led to the change is known by then.
+		f.drawn = max(f.drawn, now.Add(notesWithin-PictureEvery))
+	}
 	f.observe(now, out)
 }
 
@@ -292,18 +355,20 @@ func (f *Fleet) count(s host.Status) {
 		if l == nil {
 			continue
 		}
-		source := s.Host + "/" + r.Name
+		source := source{s.Host, r.Name}
 		f.seriesOf(id.KindListener, r.Name).add(source, r)
 		f.seriesOf(id.KindHost, s.Host).add(source, r)
 		f.seriesOf(id.KindSite, l.Site).add(source, r)
 	}
 	for i := range s.Readings.Backends {
 		r := &s.Readings.Backends[i]
-		source := s.Host + "/" + r.Name
-		f.seriesOf(id.KindBackend, r.Name).add(source, r)
-		if pool := f.pools[r.Name]; pool != "" {
-			f.seriesOf(id.KindPool, pool).add(source, r)
+		pool := f.pools[r.Name]
+		if pool == "" {
+			continue // it left the spec and has its last flows
 		}
+		source := source{s.Host, r.Name}
+		f.seriesOf(id.KindBackend, r.Name).add(source, r)
+		f.seriesOf(id.KindPool, pool).add(source, r)
 	}
 }
 
@@ -317,74 +382,6 @@ func (f *Fleet) seriesOf(kind id.Kind, name string) *series {
 	return s
 }
 
-// noted numbers a host's notes.
-func (f *Fleet) noted(ev Noted, out *Effects) {
-	seqs := make([]api.Seq, len(ev.Notes))
-	for i, n := range ev.Notes {
-		e := n.Event
-		e.At, e.Host = f.options.Origin.Wall(n.At), ev.Host
-		if n.After > 0 && n.After <= i {
-			e.Cause = seqs[n.After-1]
-		} else if st, ok := f.states[e.Subject]; ok && e.Cause == 0 && n.At.Sub(st.blameAt) <= blameFor {
-			e.Cause = st.blame
-		}
-		seqs[i] = f.emit(e, out).Seq
-	}
-	f.dirty = true
-}
-
-// emit numbers an event and remembers it as the cause of what its subject does
-// next.
-func (f *Fleet) emit(e api.Event, out *Effects) api.Event {
-	e = f.ring.add(e)
-	out.Events = append(out.Events, e)
-	if e.Subject.Kind == id.KindBackend || e.Subject.Kind == id.KindListener {
-		f.standing(e.Subject).cause = e.Seq
-		if pool := f.pools[e.Subject.Name]; e.Subject.Kind == id.KindBackend && pool != "" {
-			f.standing(id.To(id.KindPool, pool)).cause = e.Seq
-		}
-	}
-	if e.Subject.Kind == id.KindBackend && (e.Lane == api.LaneFault || e.Lane == api.LanePeople || e.Lane == api.LaneFleet) {
-		st := f.standing(e.Subject)
-		st.blame, st.blameAt = e.Seq, f.now
-	}
-	f.dirty = true
-	return e
-}
-
-// blameFor is how long what was done to a backend, or happened to its process,
-// counts as the cause of what its probes find: longer than any detection.
-const blameFor = time.Minute
-
-func (f *Fleet) standing(ref id.Ref) *standing {
-	s, ok := f.states[ref]
-	if !ok {
-		s = &standing{state: api.StateUnknown, since: f.started}
-		f.states[ref] = s
-	}
-	return s
-}
-
-func (f *Fleet) process(now instant.Instant, ev Process, out *Effects) {
-	before := f.processes[ev.Backend]
-	f.processes[ev.Backend] = ev
-	f.dirty = true
-	if before.Running == ev.Running && before.PID == ev.PID {
-		return
-	}
-	e := api.Event{At: f.options.Origin.Wall(now), Subject: id.To(id.KindBackend, ev.Backend), Lane: api.LaneFleet, State: api.StateOK, Text: "its process was started"}
-	if !ev.Running {
-		e.State, e.Text, e.Reason = api.StateDown, "its process ended", ev.Reason
-	}
-	if before.PID == 0 && before.Backend == "" {
-		return // the first start of a fleet is no news
-	}
-	if x := f.faultOn(e.Subject); x != nil {
-		e.Cause = x.cause
-	}
-	f.emit(e, out)
-}
-
 func (f *Fleet) clientsRead(now instant.Instant, ev ClientsRead) {
 	c, ok := f.clients[ev.Name]
 	if !ok {
@@ -394,7 +391,7 @@ func (f *Fleet) clientsRead(now instant.Instant, ev ClientsRead) {
 	if ev.LastError != "" {
 		c.lastError, c.errorAt = ev.LastError, now
 	}
-	f.seriesOf(id.KindClients, ev.Name).add(ev.Name, &ev.Reading)
+	f.seriesOf(id.KindClients, ev.Name).add(source{"", ev.Name}, &ev.Reading)
 }
 
 // second ends a second of every series.

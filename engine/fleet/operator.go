@@ -2,44 +2,54 @@ package fleet
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/balance"
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
 // operator is what operators have set, so that a host that lost it can be told
 // again.
 type operator struct {
-	weights map[string]int
-	drains  map[string]api.Drain
-	forced  map[string]api.Measure
+	weights map[string]word[int]
+	drains  map[string]word[api.Drain]
+	forced  map[string]word[api.Measure]
+}
+
+// word is what somebody said of a backend, and the event that recorded it.
+type word[T any] struct {
+	value T
+	by    string
+	cause api.Seq
 }
 
 func newOperator() operator {
-	return operator{weights: map[string]int{}, drains: map[string]api.Drain{}, forced: map[string]api.Measure{}}
+	return operator{weights: map[string]word[int]{}, drains: map[string]word[api.Drain]{}, forced: map[string]word[api.Measure]{}}
 }
 
 // take remembers an accepted command. backends says which ones a target stands
 // for.
-func (o *operator) take(c api.Command, backends func(id.Ref) []string) {
+func (o *operator) take(c api.Command, by string, cause api.Seq, backends func(id.Ref) []string) {
 	switch c := c.(type) {
 	case api.SetWeights:
 		for _, w := range c.Weights {
-			o.weights[w.Backend] = w.Weight
+			o.weights[w.Backend] = word[int]{w.Weight, by, cause}
 		}
 	case api.Drain:
 		for _, b := range backends(c.Target) {
-			o.drains[b] = api.Drain{Target: id.To(id.KindBackend, b), For: c.For}
+			if _, drains := o.drains[b]; !drains { // a second word does not begin it anew
+				o.drains[b] = word[api.Drain]{api.Drain{Target: id.To(id.KindBackend, b), For: c.For}, by, cause}
+			}
 		}
 	case api.Undrain:
 		for _, b := range backends(c.Target) {
 			delete(o.drains, b)
 		}
 	case api.Force:
-		o.forced[c.Backend] = c.Health
+		o.forced[c.Backend] = word[api.Measure]{c.Health, by, cause}
 	case api.Unforce:
 		delete(o.forced, c.Backend)
 	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply:
@@ -51,24 +61,41 @@ func (o *operator) asked(b *spec.Backend) api.Asked {
 	_, drain := o.drains[b.Name]
 	weight, set := o.weights[b.Name]
 	if !set {
-		weight = b.WeightNow()
+		weight.value = b.WeightNow()
 	}
-	return api.Asked{Weight: weight, Drain: drain, Forced: o.forced[b.Name]}
+	return api.Asked{Weight: weight.value, Drain: drain, Forced: o.forced[b.Name].value}
 }
 
-// orders are the events that tell a host all of it, in a fixed order.
-func (o *operator) orders() []host.Event {
+// lost are the orders that tell a host again what its report does not have, in
+// the report's order: a host that was restarted knows no operator's word.
+func (o *operator) lost(report []host.Backend) []host.Event {
+	if len(o.weights)+len(o.drains)+len(o.forced) == 0 {
+		return nil
+	}
 	var all []host.Event
-	for _, b := range slices.Sorted(maps.Keys(o.weights)) {
-		all = append(all, host.Order{Command: api.SetWeights{Weights: []api.Weight{{Backend: b, Weight: o.weights[b]}}}})
-	}
-	for _, b := range slices.Sorted(maps.Keys(o.drains)) {
-		all = append(all, host.Order{Command: o.drains[b]})
-	}
-	for _, b := range slices.Sorted(maps.Keys(o.forced)) {
-		all = append(all, host.Order{Command: api.Force{Backend: b, Health: o.forced[b]}})
+	for i := range report {
+		b := &report[i]
+		if w, ok := o.weights[b.Name]; ok && b.Balance.Weight != w.value {
+			all = append(all, host.Order{Command: api.SetWeights{Weights: []api.Weight{{Backend: b.Name, Weight: w.value}}}, By: w.by, Cause: w.cause})
+		}
+		if w, ok := o.drains[b.Name]; ok && b.Balance.DrainTo == instant.Never {
+			all = append(all, host.Order{Command: w.value, By: w.by, Cause: w.cause})
+		}
+		if w, ok := o.forced[b.Name]; ok && b.Probe.Health.Forced != w.value {
+			all = append(all, host.Order{Command: api.Force{Backend: b.Name, Health: w.value}, By: w.by, Cause: w.cause})
+		}
 	}
 	return all
+}
+
+// all are the orders for some backends, as for a host that knows no word of any
+// operator.
+func (o *operator) all(backends []string) []host.Event {
+	bare := make([]host.Backend, len(backends))
+	for i, name := range backends {
+		bare[i] = host.Backend{Name: name, Balance: balance.BackendStatus{Weight: -1, DrainTo: instant.Never}}
+	}
+	return o.lost(bare)
 }
 
 // reconcile drops what a new spec overrides, as balance.SetSpec does: backends
@@ -92,7 +119,7 @@ func (o *operator) reconcile(before, after *spec.Fleet) {
 			}
 		}
 	}
-	maps.DeleteFunc(o.weights, func(b string, _ int) bool { return !now[b] })
-	maps.DeleteFunc(o.drains, func(b string, _ api.Drain) bool { return !now[b] })
-	maps.DeleteFunc(o.forced, func(b string, _ api.Measure) bool { return !now[b] })
+	maps.DeleteFunc(o.weights, func(b string, _ word[int]) bool { return !now[b] })
+	maps.DeleteFunc(o.drains, func(b string, _ word[api.Drain]) bool { return !now[b] })
+	maps.DeleteFunc(o.forced, func(b string, _ word[api.Measure]) bool { return !now[b] })
 }

@@ -23,7 +23,9 @@ func (f *Fleet) draw(now instant.Instant, out *Effects) {
 	}
 	f.dirty, f.drawn = false, now
 	f.redraw(now)
+	f.drawn = now
 	f.change(now, out)
+	f.dirty = false
 	f.picture.Seq = f.ring.last
 	f.begin(now, out)
 	out.Picture = f.picture
@@ -61,7 +63,7 @@ func (f *Fleet) redraw(now instant.Instant) {
 	f.picture = s
 }
 
-// stand works out a thing's standing: its state, and since when it has it.
+// stand works out a thing's standing: its state, and since when it has it. What it is so by, if another thing, is set by the caller.
 func (f *Fleet) stand(now instant.Instant, ref id.Ref, state api.State, reason string) *standing {
 	st := f.standing(ref)
 	if st.begun == 0 {
@@ -131,7 +133,7 @@ func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, 
 			Host: v.host, Measured: v.Probe.Health.Measured, Since: f.options.Origin.Wall(v.Probe.Since), Reason: v.Probe.Reason,
 			Latency: v.Probe.Latency, Phase: v.Balance.Phase, Weight: v.Balance.Weight,
 		})
-		if !v.fresh {
+		if !v.fresh && fresh(sights) > 0 {
 			continue
 		}
 		out.Weight, out.Share = v.Balance.Weight, out.Share+v.Balance.Share
@@ -144,6 +146,8 @@ func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, 
 	}
 	if n := fresh(sights); n > 0 {
 		out.Share /= float64(n)
+	} else {
+		out.Share = 0 // nobody knows
 	}
 	st := f.stand(now, ref, state, reason)
 	out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
@@ -163,19 +167,18 @@ func fresh(sights []sight) int {
 // judgeBackend works out phase, health and state from all hosts that have a
 // fresh report: the worst phase is shown, the state is down only when all agree.
 func (f *Fleet) judgeBackend(out *api.Backend, sights []sight) (api.State, string) {
-	n := fresh(sights)
-	if n == 0 {
-		if len(sights) == 0 {
-			return api.StateUnknown, "no host has reported on it"
-		}
-		return api.StateUnknown, "no host's report is fresh"
+	if len(sights) == 0 {
+		return api.StateUnknown, "no host has reported on it"
 	}
-	down, worst := 0, sight{}
+	n, known, down, worst := fresh(sights), 0, 0, sight{}
 	for _, v := range sights {
-		if !v.fresh {
-			continue
+		if n > 0 && !v.fresh {
+			continue // without any fresh one, the last word stands, and says so
 		}
-		if host.PhaseState(v.Balance.Phase) == api.StateDown {
+		if v.Probe.Health.Effective != api.Unknown {
+			known++
+		}
+		if host.PhaseState(v.Balance.Phase) == api.StateDown && v.Probe.Health.Effective != api.Unknown {
 			down++
 		}
 		if worst.Backend == nil || rank(v) > rank(worst) {
@@ -185,14 +188,16 @@ func (f *Fleet) judgeBackend(out *api.Backend, sights []sight) (api.State, strin
 	out.Phase, out.Health = worst.Balance.Phase, worst.Probe.Health
 	state, reason := host.PhaseState(worst.Balance.Phase), worst.Balance.Reason
 	switch {
+	case n == 0:
+		return api.StateUnknown, "its hosts are silent; when last heard of: " + reason
 	case worst.Probe.Health.Effective == api.Unknown:
 		return api.StateUnknown, reason
-	case state == api.StateDown && down < n:
-		return api.StateDegraded, fmt.Sprintf("%s, say %d of %d hosts", reason, down, n)
+	case state == api.StateDown && down < known:
+		return api.StateDegraded, fmt.Sprintf("%s, say %d of %d hosts", reason, down, known)
 	case state == api.StateDown && worst.Probe.Health.Forced != "":
 		return api.StateDown, reason
-	case state == api.StateDown && n > 1:
-		return state, fmt.Sprintf("%s, say all %d hosts", reason, n)
+	case state == api.StateDown && known > 1:
+		return state, fmt.Sprintf("%s, say all %d hosts", reason, known)
 	case state == api.StateOK && worst.Probe.Health.Forced != "":
 		return api.StateDegraded, worst.Probe.Reason
 	case state == api.StateOK && worst.Probe.Warning != "":
@@ -203,12 +208,13 @@ func (f *Fleet) judgeBackend(out *api.Backend, sights []sight) (api.State, strin
 	return state, reason
 }
 
-// rank orders sights by how much they matter: out, ejected, draining, the rest.
+// rank orders sights by how much they matter: out, ejected, draining, the rest. A
+// host that has not measured it yet has nothing to say beside others.
 func rank(v sight) int {
 	switch v.Balance.Phase {
 	case api.PhaseOut:
-		if v.Probe.Health.Effective == api.Down {
-			return 9
+		if v.Probe.Health.Effective == api.Unknown {
+			return 0
 		}
 		return 8
 	case api.PhaseEjected:
@@ -239,14 +245,28 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend) 
 		out.Traffic, out.Trend = se.traffic(), se.trend()
 	}
 	for _, m := range f.hosts {
-		out.Panic = out.Panic || m.heard && slices.Contains(m.report.Panics, p.Name)
+		out.Panic = out.Panic || m.fresh(now) && slices.Contains(m.report.Panics, p.Name)
 	}
-	state, known, standby := api.StateOK, false, 0
+	state, known, standby, fresh := api.StateOK, false, 0, 0
 	var off []string
+	// The newest trouble is the culprit, of those that do not serve if there are
+	// any.
+	var culprit *standing
+	spared := false
 	for i := range mine {
 		b := &mine[i]
+		st := f.standing(id.To(id.KindBackend, b.Name))
 		known = known || b.State != api.StateUnknown
+		if serves := b.Serves() || b.Phase == api.PhaseStandby; b.State != api.StateOK && (culprit == nil || !serves && spared || serves == spared && st.since > culprit.since) {
+			culprit, spared = st, serves
+		}
+		if b.State == api.StateUnknown && now.Sub(st.begun) < settleTime {
+			fresh++ // it is being measured for the first time
+			continue
+		}
 		switch {
+		case b.State == api.StateUnknown:
+			off = append(off, b.Name)
 		case b.Serves():
 			out.Up++
 		case b.Phase == api.PhaseStandby:
@@ -260,12 +280,18 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend) 
 		}
 	}
 	reason := fmt.Sprintf("%d of %d serve", out.Up-standby, len(mine))
+	if fresh > 0 {
+		reason += fmt.Sprintf(", %d not measured yet", fresh)
+	}
 	if standby > 0 {
 		reason += fmt.Sprintf(", %d stand by", standby)
 	}
 	switch {
 	case !known:
-		state, reason = api.StateUnknown, "no host has reported on it"
+		state, reason = api.StateUnknown, "nothing is known of its backends"
+		if len(mine) > 0 {
+			reason += ": " + mine[0].Reason
+		}
 	case out.Panic:
 		state, reason = api.StateDegraded, "panic: all backends are used, "+reason
 	case out.Up-standby == 0:
@@ -274,9 +300,15 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend) 
 		state, reason = api.StateDegraded, reason+": "+off[0]+more(len(off)-1)+" does not"
 	}
 	st := f.stand(now, ref, state, reason)
+	if state != api.StateOK && culprit != nil {
+		st.cause = culprit.cause
+	}
 	out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
 	return out
 }
+
+// fresh reports whether a host was heard of not long ago.
+func (m *member) fresh(now instant.Instant) bool { return m.heard && now.Sub(m.at) <= staleAfter }
 
 func more(n int) string {
 	if n <= 0 {
@@ -294,34 +326,46 @@ func (f *Fleet) drawListeners(now instant.Instant, s *api.Status) {
 		if se, ok := f.series[ref]; ok {
 			out.Traffic, out.Trend = se.traffic(), se.trend()
 		}
-		bound, heard, refusal := 0, 0, ""
+		bound, heard, silent, refusal := 0, 0, 0, ""
 		for _, name := range slices.Sorted(slices.Values(l.Hosts)) {
 			m := f.hosts[name]
 			if m == nil || !m.heard {
 				continue
 			}
-			for _, b := range m.report.Bindings {
-				if b.Listener != l.Name {
-					continue
-				}
+			i, ok := slices.BinarySearchFunc(m.report.Bindings, l.Name, func(b host.Binding, n string) int { return strings.Compare(b.Listener, n) })
+			if !ok {
+				continue
+			}
+			b := &m.report.Bindings[i]
+			one := api.Binding{Host: name, Address: b.Address, Bound: b.Bound, Reason: b.Reason}
+			switch {
+			case !m.fresh(now):
+				silent++
+				one.Reason = "the host is silent; this was so when it was last heard of"
+			case b.Bound:
+				heard, bound = heard+1, bound+1
+			default:
 				heard++
-				out.Bindings = append(out.Bindings, api.Binding{Host: name, Address: b.Address, Bound: b.Bound, Reason: b.Reason})
-				if b.Bound {
-					bound++
-				} else if refusal == "" {
+				if refusal == "" {
 					refusal = name + ": " + b.Reason
 				}
 			}
+			out.Bindings = append(out.Bindings, one)
 		}
 		state, reason := api.StateOK, fmt.Sprintf("listens on %d of %d hosts", bound, len(l.Hosts))
 		pool, hasPool := s.Pool(l.Pool)
 		switch {
+		case heard == 0 && silent > 0:
+			state, reason = api.StateUnknown, "its hosts are silent"
 		case heard == 0:
 			state, reason = api.StateUnknown, "no host has reported on it"
-		case bound == 0:
+		case bound == 0 && silent == 0:
 			state, reason = api.StateDown, refusal
 		case bound < len(l.Hosts):
 			state = api.StateDegraded
+			if silent > 0 {
+				reason += fmt.Sprintf("; %d silent", silent)
+			}
 			if refusal != "" {
 				reason += "; " + refusal
 			}
@@ -348,7 +392,11 @@ func (f *Fleet) change(now instant.Instant, out *Effects) {
 			changed = append(changed, ref)
 		}
 	}
-	slices.SortFunc(changed, func(a, b id.Ref) int { return strings.Compare(a.String(), b.String()) })
+	// What others follow from comes first.
+	order := []id.Kind{id.KindHost, id.KindPool, id.KindSite, id.KindClients}
+	slices.SortFunc(changed, func(a, b id.Ref) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), strings.Compare(a.Name, b.Name))
+	})
 	for _, ref := range changed {
 		st := f.states[ref]
 		// That a fresh thing becomes green is no news, and neither is how.
@@ -365,10 +413,26 @@ func (f *Fleet) change(now instant.Instant, out *Effects) {
 		if ref.Kind != id.KindPool {
 			lane = api.LaneFleet
 		}
-		f.emit(api.Event{
+		cause := f.changeCause(ref, st)
+		st.saidIn = f.emit(api.Event{
 			At: f.options.Origin.Wall(now), Site: f.siteOf(ref), Subject: ref, Lane: lane, State: st.state,
-			Text: "is " + string(st.state), Reason: st.reason, Cause: st.cause,
-		}, out)
+			Text: "is " + string(st.state), Reason: st.reason, Cause: cause,
+		}, out).Seq
 	}
-	f.dirty = false
+}
+
+// changeCause is what led to a change of state: for a pool the newest event of its
+// backends, for what is above it that thing's own event, and for what comes back
+// by itself the event that said it was gone.
+func (f *Fleet) changeCause(ref id.Ref, st *standing) api.Seq {
+	cause := st.cause
+	if by, ok := f.states[st.by]; ok && ref.Kind != id.KindPool {
+		if cause = 0; by.state != api.StateOK || st.state == api.StateOK {
+			cause = max(by.saidIn, by.cause)
+		}
+	}
+	if cause < st.saidIn && st.state == api.StateOK {
+		return st.saidIn
+	}
+	return cause
 }

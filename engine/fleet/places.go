@@ -17,19 +17,23 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 	for i := range f.spec.Sites {
 		site := &f.spec.Sites[i]
 		counts := api.Counts{Hosts: len(site.Hosts)}
-		state, reason := api.StateOK, "all is well"
-		worse := func(to api.State, why string) {
+		state, reason, by, silent := api.StateOK, "all is well", id.Ref{}, 0
+		worse := func(to api.State, ref id.Ref, why string) {
 			if to.Severity() > state.Severity() {
-				state, reason = to, why
+				state, reason, by = to, string(ref.Kind)+" "+ref.Name+": "+why, ref
 			}
 		}
 		for _, h := range site.Hosts {
 			one := f.drawHost(now, site.Name, h.Name, h.Address)
 			s.Hosts = append(s.Hosts, one)
-			if one.State == api.StateOK {
+			switch one.State {
+			case api.StateOK:
 				counts.HostsUp++
-			} else {
-				worse(softened(one.State), "host "+h.Name+": "+one.Reason)
+			case api.StateUnknown:
+				silent++
+				fallthrough
+			case api.StateDegraded, api.StateDown:
+				worse(softened(one.State), id.To(id.KindHost, h.Name), one.Reason)
 			}
 		}
 		down := 0
@@ -46,17 +50,19 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 				counts.PoolsUp++
 			case api.StateDown:
 				down++
-				worse(api.StateDegraded, "pool "+p.Name+": "+p.Reason)
+				worse(api.StateDegraded, id.To(id.KindPool, p.Name), p.Reason)
 			case api.StateDegraded, api.StateUnknown:
-				worse(p.State, "pool "+p.Name+": "+p.Reason)
+				worse(softened(p.State), id.To(id.KindPool, p.Name), p.Reason)
 			}
 		}
 		for j := range s.Listeners {
 			if l := &s.Listeners[j]; l.Site == site.Name && l.State != api.StateOK {
-				worse(softened(l.State), "listener "+l.Name+": "+l.Reason)
+				worse(softened(l.State), id.To(id.KindListener, l.Name), l.Reason)
 			}
 		}
-		if counts.Pools > 0 && down == counts.Pools {
+		if silent == len(site.Hosts) && silent > 0 {
+			state, reason = api.StateUnknown, "all of its hosts are silent: "+reason
+		} else if counts.Pools > 0 && down == counts.Pools {
 			state, reason = api.StateDown, fmt.Sprintf("none of its %d pools serves", down)
 		}
 		ref := id.To(id.KindSite, site.Name)
@@ -65,6 +71,9 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 			out.Traffic, out.Trend = se.traffic(), se.trend()
 		}
 		st := f.stand(now, ref, state, reason)
+		if !by.IsZero() {
+			st.by = by // and what made it worse is what its recovery follows from
+		}
 		out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
 		s.Sites = append(s.Sites, out)
 		s.State = api.Worst(s.State, st.state)
@@ -73,12 +82,13 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 	slices.SortFunc(s.Hosts, func(a, b api.Host) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// softened turns down into degraded: a part that is down leaves the whole degraded.
+// softened is what a part's state makes of the whole: one that is down leaves it
+// degraded, and so does one that nobody knows anything of.
 func softened(s api.State) api.State {
-	if s == api.StateDown {
-		return api.StateDegraded
+	if s == api.StateOK {
+		return api.StateOK
 	}
-	return s
+	return api.StateDegraded
 }
 
 func (f *Fleet) drawHost(now instant.Instant, site, name, address string) api.Host {
@@ -117,8 +127,13 @@ func (f *Fleet) drawClients(now instant.Instant, s *api.Status) {
 		state, reason := api.StateUnknown, "has sent nothing yet"
 		if se, ok := f.series[ref]; ok {
 			out.Traffic, out.Trend = se.traffic(), se.trend()
-			if se.totals.Requests > 0 {
+			switch {
+			case out.Traffic.Requests > 0:
 				state, reason = api.StateOK, "all requests are answered"
+			case se.totals.Requests > 0 && f.begun[c.Name] && se.count >= rateSeconds:
+				reason = "nothing was heard of them for ten seconds"
+			case se.totals.Requests > 0:
+				state, reason = api.StateOK, "requests are on their way"
 			}
 			switch {
 			case out.Traffic.ErrorsPct >= clientsBad:
@@ -134,11 +149,18 @@ func (f *Fleet) drawClients(now instant.Instant, s *api.Status) {
 			}
 		}
 		st := f.stand(now, ref, state, reason)
+		if l := f.spec.Listener(c.Listener); l != nil {
+			st.by = id.To(id.KindPool, l.Pool)
+		}
 		out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
 		s.Clients = append(s.Clients, out)
 	}
 	slices.SortFunc(s.Clients, func(a, b api.Clients) int { return cmp.Compare(a.Name, b.Name) })
 }
+
+// answeredBy is after how many times that a revert was asked for somebody should
+// look.
+const answeredBy = 2
 
 func (f *Fleet) drawFault(x *fault) api.Fault {
 	out := api.Fault{
@@ -148,6 +170,8 @@ func (f *Fleet) drawFault(x *fault) api.Fault {
 	switch {
 	case x.reason != "":
 		out.State, out.Reason = api.StateDown, x.reason
+	case x.revert && x.tries > answeredBy:
+		out.State, out.Reason = api.StateDown, fmt.Sprintf("its revert was asked for %d times, and nobody answers", x.tries)
 	case x.revert:
 		out.State, out.Reason = api.StateOK, "is being reverted"
 	case x.done:
@@ -181,7 +205,11 @@ func (f *Fleet) drawProblems(s *api.Status) {
 	}
 	for i := range s.Pools {
 		if p := &s.Pools[i]; p.State == api.StateDown || p.Panic {
-			add(id.To(id.KindPool, p.Name), p.Site, p.Reason, "users are not served")
+			effect := "users are not served"
+			if p.State != api.StateDown {
+				effect = "users also get backends that fail"
+			}
+			add(id.To(id.KindPool, p.Name), p.Site, p.Reason, effect)
 		}
 	}
 	for i := range s.Listeners {
@@ -198,6 +226,14 @@ func (f *Fleet) drawProblems(s *api.Status) {
 	for i := range s.Clients {
 		if c := &s.Clients[i]; c.State == api.StateDegraded || c.State == api.StateDown {
 			add(id.To(id.KindClients, c.Name), c.Site, c.Reason, "users notice")
+		}
+	}
+	for _, x := range f.faults {
+		if one := f.drawFault(x); one.State == api.StateDown {
+			s.Problems = append(s.Problems, api.Problem{
+				Subject: id.To(id.KindFault, one.ID), Site: f.siteOf(one.Target), State: api.StateDown, Since: one.Since,
+				Text: one.Reason, Effect: one.Target.String() + " stays broken", Cause: x.cause,
+			})
 		}
 	}
 	slices.SortStableFunc(s.Problems, func(a, b api.Problem) int {

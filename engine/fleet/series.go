@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"math"
 	"time"
 
@@ -18,8 +19,8 @@ const (
 
 // series is the traffic of one thing, over all hosts.
 type series struct {
-	last   map[string]api.Totals // by source, to make deltas of totals
-	active map[string]int64
+	last   map[source]api.Totals // to make deltas of totals
+	active map[source]int64
 	totals api.Totals
 
 	second  second              // being filled
@@ -36,19 +37,22 @@ type series struct {
 
 type second struct{ requests, errors, in, out float64 }
 
+// source is who counts: a host's listener or backend.
+type source struct{ host, name string }
+
 func newSeries() *series {
-	return &series{last: map[string]api.Totals{}, active: map[string]int64{}}
+	return &series{last: map[source]api.Totals{}, active: map[source]int64{}}
 }
 
 // add takes one source's reading. A source whose totals went back was
 // restarted: what it has now is new.
-func (s *series) add(source string, r *host.Reading) {
-	last := s.last[source]
+func (s *series) add(from source, r *host.Reading) {
+	last := s.last[from]
 	if r.Totals.Requests < last.Requests || r.Totals.InBytes < last.InBytes || r.Totals.Flows < last.Flows {
 		last = api.Totals{}
 	}
-	s.last[source] = r.Totals
-	s.active[source] = r.Active
+	s.last[from] = r.Totals
+	s.active[from] = r.Active
 	d := api.Totals{
 		Requests: r.Totals.Requests - last.Requests, Errors: r.Totals.Errors - min(last.Errors, r.Totals.Errors),
 		Retries: r.Totals.Retries - min(last.Retries, r.Totals.Retries), Flows: r.Totals.Flows - last.Flows,
@@ -157,8 +161,8 @@ func (s *series) trend() api.Trend {
 	return api.Trend{Requests: s.requests, P99: s.p99, Errors: s.errors, Requests15: s.requests15, P9915: s.p9915, Errors15: s.errors15}
 }
 
-// forget drops a source that is gone.
-func (s *series) forget(source string) {
-	delete(s.last, source)
-	delete(s.active, source)
+// forget drops what a host counted that is gone.
+func (s *series) forget(host string) {
+	maps.DeleteFunc(s.last, func(from source, _ api.Totals) bool { return from.host == host })
+	maps.DeleteFunc(s.active, func(from source, _ int64) bool { return from.host == host })
 }

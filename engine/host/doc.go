@@ -18,10 +18,18 @@
 // # Promises
 //
 // A health that changed reaches the table in the same Step. A backend of a pool
-// without a probe counts as up.
+// without a probe counts as up. What an operator forced outlives every change of
+// the spec that keeps the backend, also one that gives its pool a probe or takes
+// it. Every note says what led to it, as far as this host knows: the command, the
+// spec's change, a note of the same Step, or an earlier one that it goes on with.
+// That something fresh is well is no news.
 //
 // # Refuses
 //
 // It does not know other hosts. What a backend's state is for the whole fleet,
 // fleet works out from all reports.
+//
+// # Differs
+//
+// It follows no standard.
 package host

@@ -19,6 +19,7 @@ type (
 	SetSpec struct {
 		Fleet *spec.Fleet // immutable
 		Rev   uint64
+		Cause api.Seq // the event that recorded the change; 0 at the start
 	}
 	// Probed answers a launched probe.
 	Probed struct{ Finished probe.Finished }
@@ -33,12 +34,15 @@ type (
 		OK       bool
 		Reason   string // why not
 	}
-	// Order is a command's part for this host. Cause is the event that recorded
-	// the command; By who asked.
+	// Order is a command's part for this host: of api.SetWeights, api.Drain,
+	// api.Undrain, api.Force and api.Unforce it takes the backends that it
+	// serves, and ignores the others. Cause is the event that recorded the
+	// command, By who asked, Receipt the promise that its outcome keeps.
 	Order struct {
-		Command balanceOrder
+		Command api.Command
 		Cause   api.Seq
 		By      string
+		Receipt string
 	}
 	// Measured is what the data path counted in the last second.
 	Measured struct{ Readings Readings }
@@ -54,11 +58,6 @@ func (Bound) event()    {}
 func (Order) event()    {}
 func (Measured) event() {}
 func (Wake) event()     {}
-
-// balanceOrder is what may be ordered of a host: api.SetWeights, api.Drain,
-// api.Undrain, api.Force, api.Unforce. The host takes the backends it serves
-// and ignores the others.
-type balanceOrder = api.Command
 
 // Readings are one second of the data path.
 type Readings struct {
@@ -95,6 +94,10 @@ type Note struct {
 	// After is the place, from 1, of the note in the same batch that led to this
 	// one; 0 none. The fleet makes Event.Cause of it.
 	After int
+	// Follows says that it ends or goes on with what this host told of the same
+	// subject before, unless something newer was done to it: a recovery, the end
+	// of a drain, the next step of a slow start.
+	Follows bool
 }
 
 // Status is a host's report: a copy, no pointers into the host.

@@ -3,6 +3,7 @@ package host
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -23,6 +24,7 @@ type Host struct {
 	bindings []Binding // sorted by listener
 	readings Readings
 	backends map[string]*spec.Backend // of the pools served
+	unprobed map[string]bool          // of them, those whose pool has no probe
 
 	probed   probe.Effects
 	balanced balance.Effects
@@ -69,16 +71,18 @@ func (h *Host) Deadline() instant.Instant {
 
 // why says what led to an event: a command's record, or an earlier note.
 type why struct {
-	seq   api.Seq
-	after int
-	by    string
-	quiet bool // what follows is no news
+	seq     api.Seq
+	after   int
+	by      string
+	receipt string
+	quiet   bool // what follows is no news
+	follows bool // nothing new led to it
 }
 
 // note adds a note and returns its place, from 1.
 func (h *Host) note(now instant.Instant, out *Effects, because why, ev api.Event) int {
-	ev.Site, ev.Cause, ev.By = h.site, because.seq, because.by
-	out.Notes = append(out.Notes, Note{At: now, Event: ev, After: because.after})
+	ev.Site, ev.Cause, ev.By, ev.Receipt = h.site, because.seq, because.by, because.receipt
+	out.Notes = append(out.Notes, Note{At: now, Event: ev, After: because.after, Follows: because.follows && because.seq == 0 && because.after == 0})
 	return len(out.Notes)
 }
 
@@ -88,18 +92,28 @@ func (h *Host) probe(now instant.Instant, ev probe.Event, because why, out *Effe
 	h.prober.Step(now, ev, &h.probed)
 	out.Launches = append(out.Launches, h.probed.Launches...)
 	for _, c := range h.probed.Changes {
-		if c.Health.Forced == "" && c.Before.Forced == "" && c.Before.Effective != api.Down && c.Health.Effective != api.Down {
-			// That a fresh target is well is no news, and neither is what follows.
-			h.balance(now, balance.SetHealth{Backend: c.Subject, Health: c.Health, Reason: c.Reason}, why{quiet: true}, out)
-			continue
-		}
-		state := stateOf(c.Health.Effective)
-		n := h.note(now, out, because, api.Event{
-			Subject: id.To(id.KindBackend, c.Subject), Lane: api.LaneHealth, State: state,
-			Text: sentence(c.Health), Reason: c.Reason,
-		})
-		h.balance(now, balance.SetHealth{Backend: c.Subject, Health: c.Health, Reason: c.Reason}, why{after: n, by: because.by}, out)
+		h.health(now, c, because, out)
 	}
+}
+
+// health takes a change of a backend's health to the balancer.
+func (h *Host) health(now instant.Instant, c probe.Change, because why, out *Effects) {
+	set := balance.SetHealth{Backend: c.Subject, Health: c.Health, Reason: c.Reason}
+	if c.Health.Forced == "" && c.Before.Forced == "" && c.Before.Effective != api.Down && c.Health.Effective != api.Down {
+		// That a fresh target is well is no news, and neither is what follows.
+		h.balance(now, set, why{quiet: true}, out)
+		return
+	}
+	because.follows = c.Health.Effective != api.Down
+	text := sentence(c.Health)
+	if h.unprobed[c.Subject] && c.Health.Forced == "" {
+		text = "counts as up"
+	}
+	n := h.note(now, out, because, api.Event{
+		Subject: id.To(id.KindBackend, c.Subject), Lane: api.LaneHealth, State: stateOf(c.Health.Effective),
+		Text: text, Reason: c.Reason,
+	})
+	h.balance(now, set, why{after: n, by: because.by, receipt: because.receipt}, out)
 }
 
 // sentence says a health in words.
@@ -139,6 +153,7 @@ func (h *Host) balance(now instant.Instant, ev balance.Event, because why, out *
 		if because.quiet || c.Before == "" {
 			continue // a fresh backend's first phases are no news
 		}
+		because.follows = c.Phase != api.PhaseEjected && c.Phase != api.PhaseOut
 		h.note(now, out, because, api.Event{
 			Subject: id.To(id.KindBackend, c.Backend), Lane: api.LanePool, State: PhaseState(c.Phase),
 			Text: phaseText(c), Reason: c.Reason,
@@ -149,6 +164,7 @@ func (h *Host) balance(now instant.Instant, ev balance.Event, because why, out *
 		if c.Panic {
 			state, text = api.StateDegraded, "panics: it uses all its backends"
 		}
+		because.follows = !c.Panic
 		h.note(now, out, because, api.Event{Subject: id.To(id.KindPool, c.Pool), Lane: api.LanePool, State: state, Text: text, Reason: c.Reason})
 	}
 }
@@ -223,7 +239,7 @@ func (h *Host) setSpec(now instant.Instant, ev SetSpec, out *Effects) {
 		}
 	}
 	var subjects []probe.Subject
-	var unprobed []string
+	unprobed := map[string]bool{}
 	h.backends = map[string]*spec.Backend{}
 	for i := range set.Pools {
 		p := &set.Pools[i]
@@ -232,7 +248,7 @@ func (h *Host) setSpec(now instant.Instant, ev SetSpec, out *Effects) {
 			b := &p.Backends[j]
 			h.backends[b.Name] = b
 			if check == nil {
-				unprobed = append(unprobed, b.Name)
+				unprobed[b.Name] = true
 				continue
 			}
 			port := b.Port
@@ -243,19 +259,47 @@ func (h *Host) setSpec(now instant.Instant, ev SetSpec, out *Effects) {
 		}
 	}
 	h.setBindings(now, set)
-	h.balance(now, set, why{}, out)
-	for _, name := range unprobed {
-		h.balance(now, balance.SetHealth{Backend: name, Health: api.Combine(api.Up, h.balancer.Health(name).Forced), Reason: "its pool has no probe"}, why{}, out)
+	because := why{seq: ev.Cause}
+	forced := map[string]api.Measure{} // of backends that get their first probe now
+	for _, x := range subjects {
+		if f := h.balancer.Health(x.Name).Forced; f != "" && h.unprobed[x.Name] {
+			forced[x.Name] = f
+		}
 	}
-	h.probe(now, probe.SetSubjects{Subjects: subjects}, why{}, out)
+	h.unprobed = unprobed
+	h.balance(now, set, because, out)
+	for _, name := range slices.Sorted(maps.Keys(unprobed)) {
+		h.trust(now, name, h.balancer.Health(name).Forced, because, out)
+	}
+	h.probe(now, probe.SetSubjects{Subjects: subjects}, because, out)
+	for _, name := range slices.Sorted(maps.Keys(forced)) {
+		h.probe(now, probe.Force{Subject: name, Health: forced[name]}, because, out)
+	}
 }
+
+// trust sets the health of a backend that nobody measures: it counts as up
+// unless it is forced.
+func (h *Host) trust(now instant.Instant, name string, forced api.Measure, because why, out *Effects) {
+	before, reason := h.balancer.Health(name), "its pool has no probe"
+	if forced != "" {
+		reason = fmt.Sprintf("forced %s by an operator; its pool has no probe", forced)
+	}
+	health := api.Combine(api.Up, forced)
+	if health == before {
+		return
+	}
+	h.health(now, probe.Change{Subject: name, Health: health, Before: before, Reason: reason}, because, out)
+}
+
+// notBoundYet is the reason of a listener whose Bound has not come.
+const notBoundYet = "not bound yet"
 
 // setBindings keeps what is known of the listeners that stay.
 func (h *Host) setBindings(now instant.Instant, set balance.SetSpec) {
 	old := h.bindings
 	h.bindings = nil
 	for _, l := range set.Listeners {
-		b := Binding{Listener: l.Name, Address: set.Bind[l.Name], Reason: "not bound yet", Since: now}
+		b := Binding{Listener: l.Name, Address: set.Bind[l.Name], Reason: notBoundYet, Since: now}
 		if i := slices.IndexFunc(old, func(o Binding) bool { return o.Listener == b.Listener && o.Address == b.Address }); i >= 0 {
 			b = old[i]
 		}
@@ -265,7 +309,8 @@ func (h *Host) setBindings(now instant.Instant, set balance.SetSpec) {
 }
 
 func (h *Host) bound(now instant.Instant, ev Bound, out *Effects) {
-	i := slices.IndexFunc(h.bindings, func(b Binding) bool { return b.Listener == ev.Listener })
+	// An answer about another address is one to an older table.
+	i := slices.IndexFunc(h.bindings, func(b Binding) bool { return b.Listener == ev.Listener && b.Address == ev.Address })
 	if i < 0 {
 		return
 	}
@@ -273,17 +318,21 @@ func (h *Host) bound(now instant.Instant, ev Bound, out *Effects) {
 	if b.Bound == ev.OK && b.Reason == ev.Reason {
 		return
 	}
+	fresh := b.Reason == notBoundYet
 	b.Bound, b.Reason, b.Since = ev.OK, ev.Reason, now
+	if fresh && ev.OK {
+		return // that a fresh listener listens is no news
+	}
 	state, text := api.StateOK, "listens on "+ev.Address
 	if !ev.OK {
 		state, text = api.StateDown, "cannot listen on "+ev.Address
 	}
-	h.note(now, out, why{}, api.Event{Subject: id.To(id.KindListener, ev.Listener), Lane: api.LaneFleet, State: state, Text: text, Reason: ev.Reason})
+	h.note(now, out, why{follows: ev.OK}, api.Event{Subject: id.To(id.KindListener, ev.Listener), Lane: api.LaneFleet, State: state, Text: text, Reason: ev.Reason})
 }
 
 // order carries out a command's part.
 func (h *Host) order(now instant.Instant, ev Order, out *Effects) {
-	because := why{seq: ev.Cause, by: ev.By}
+	because := why{seq: ev.Cause, by: ev.By, receipt: ev.Receipt}
 	switch c := ev.Command.(type) {
 	case api.SetWeights:
 		for _, w := range c.Weights {
@@ -310,12 +359,8 @@ func (h *Host) force(now instant.Instant, name string, m api.Measure, because wh
 	if _, ok := h.backends[name]; !ok {
 		return
 	}
-	unprobed := true
-	for _, s := range h.prober.Status() {
-		unprobed = unprobed && s.Subject != name
-	}
-	if unprobed { // measured nowhere, so the force is all there is
-		h.balance(now, balance.SetHealth{Backend: name, Health: api.Combine(api.Up, m), Reason: "forced by an operator"}, because, out)
+	if h.unprobed[name] {
+		h.trust(now, name, m, because, out)
 		return
 	}
 	h.probe(now, probe.Force{Subject: name, Health: m}, because, out)
