@@ -256,6 +256,9 @@ func (a *app) stage(by int) {
 		if !staged {
 			w = b.Weight
 		}
+		if w+by < 0 || w+by > 100 {
+			a.say(theme.Dim, name+": a weight is 0 to 100; 0 takes no new flows")
+		}
 		w = min(max(w+by, 0), 100)
 		if w == b.Weight {
 			delete(a.x.Staged, name)

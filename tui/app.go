@@ -168,6 +168,9 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 		return a, feed.Connect(a.ctx, a.opt.Client, from, a.conn)
 	case tickMsg:
+		if a.note.text != "" && !a.opt.Now().Before(a.note.until) {
+			a.note = note{}
+		}
 		a.adopt()
 		return a, a.tick()
 	case receiptMsg:

@@ -23,6 +23,9 @@ const (
 	widthMost, heightMost   = 1000, 400
 	// sideFrom is the width from which problems and events stay beside a page.
 	sideFrom = 160
+	// tabsFrom is the width from which every page has its word in row 2; below
+	// it only the open one has, and the counts keep their place.
+	tabsFrom = 72
 )
 
 // View implements tea.Model. It draws only when something changed.
@@ -212,6 +215,12 @@ func (a *app) drawScreens(c *widget.Canvas) {
 		}
 		label := fmt.Sprintf("%d %s", i+1, title)
 		start := x
+		if c.W < tabsFrom && i != a.at {
+			x = c.Text(x, 1, theme.Dim, fmt.Sprint(i+1))
+			c.Hit(start, 1, x-start, 1, fmt.Sprintf("screen:%d", i))
+			x += 2
+			continue
+		}
 		if i == a.at {
 			c.Put(x-1, 1, theme.Title, '[')
 			x = c.Text(x, 1, theme.Title, label)
@@ -295,7 +304,7 @@ func (a *app) drawNote(c *widget.Canvas) {
 }
 
 // drawKeys draws the footer: the keys that mean something here and now. Acts
-// that would be refused are faint.
+// that would be refused are in the help, with the reason.
 func (a *app) drawKeys(c *widget.Canvas) {
 	x, edge := 1, c.W-1
 	if b, ok := keys.Find("?", []keys.Scope{keys.Global}); ok {
@@ -306,8 +315,11 @@ func (a *app) drawKeys(c *widget.Canvas) {
 	}
 	for _, b := range a.footKeys() {
 		show, words := b.Show, b.Words
-		if b.Action == keys.Help {
+		if b.Action == keys.Help || b.Mutates && a.refusal(b) != "" {
 			continue
+		}
+		if b.FootShow != "" {
+			show, words = b.FootShow, b.FootWords
 		}
 		if b.Action == keys.Screen {
 			show = fmt.Sprintf("1-%d", len(a.pages))
@@ -316,22 +328,14 @@ func (a *app) drawKeys(c *widget.Canvas) {
 		if x+n > edge {
 			continue
 		}
-		k := theme.Title
-		if b.Mutates && a.refusal(b) != "" {
-			k = theme.Faint
-		}
 		start := x
 		if b.Scope == keys.Drilling {
 			x = c.Text(x, 0, theme.Mode, " "+show+" "+words+" ")
 			x = c.Text(x+1, 0, theme.Dim, "then y") + 2
 			continue
 		}
-		x = c.Text(x, 0, k, show)
-		if k == theme.Faint {
-			x = c.Text(x+1, 0, theme.Faint, words)
-		} else {
-			x = c.Text(x+1, 0, theme.Dim, words)
-		}
+		x = c.Text(x, 0, theme.Title, show)
+		x = c.Text(x+1, 0, theme.Dim, words)
 		if !b.Mutates {
 			c.Hit(start, 0, x-start, 1, "key:"+b.Keys[0])
 		}

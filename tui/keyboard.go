@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -257,8 +258,7 @@ func (a *app) pause(on bool) {
 	a.adopt()
 }
 
-// travel goes to a kept picture. All pages draw it, because they draw what they
-// are given; acts are off.
+// travel goes to the kept picture before or after.
 func (a *app) travel(way keys.Action) {
 	by := -1
 	if way == keys.Later {
@@ -276,6 +276,39 @@ func (a *app) travel(way keys.Action) {
 		a.say(theme.Dim, "that is the oldest picture that is kept")
 		return
 	}
+	a.show(s)
+}
+
+// goAt goes to the picture of a moment: 12:03:58 in UTC, or -5m from now.
+func (a *app) goAt(word string) {
+	now := a.opt.Now().UTC()
+	var t time.Time
+	if ago, err := time.ParseDuration(word); err == nil && ago <= 0 {
+		t = now.Add(ago)
+	} else if clock, err := time.Parse("15:04:05", word); err == nil {
+		t = time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), clock.Second(), 0, time.UTC)
+		if t.After(now) {
+			t = t.AddDate(0, 0, -1)
+		}
+	} else {
+		a.say(theme.Warn, "at "+word+": write a time of day such as 12:03:58 (UTC), or -5m")
+		return
+	}
+	s := a.past.before(t)
+	switch {
+	case s == nil:
+		a.say(theme.Dim, "no picture is kept yet")
+	case s.At.After(t):
+		a.show(s)
+		a.say(theme.Dim, "the oldest picture that is kept is of "+page.Clock(s.At))
+	default:
+		a.show(s)
+	}
+}
+
+// show shows a picture of the past. All pages draw it, because they draw what
+// they are given; acts are off.
+func (a *app) show(s *api.Status) {
 	a.paused, a.x.Live = true, false
 	a.x.Status, a.x.Now = s, s.At
 	n, _ := slices.BinarySearchFunc(a.events, s.Seq+1, func(e api.Event, seq api.Seq) int { return cmp.Compare(e.Seq, seq) })

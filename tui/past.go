@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"time"
+
 	"github.com/holdfast-edge/holdfast/engine/api"
 )
 
@@ -30,6 +32,19 @@ func (p *past) keep(s *api.Status) {
 	if extra := len(p.pictures) - most; extra > 0 {
 		p.pictures = append(p.pictures[:0:0], p.pictures[extra:]...)
 	}
+}
+
+// before returns the newest kept picture that is not younger than t, the
+// oldest one when all are, nil when none is kept.
+func (p *past) before(t time.Time) *api.Status {
+	var found *api.Status
+	for _, s := range p.pictures {
+		if found != nil && s.At.After(t) {
+			break
+		}
+		found = s
+	}
+	return found
 }
 
 // step returns the kept picture before or after s, nil beyond the ends.

@@ -25,6 +25,8 @@ func (a *app) words(words []string) tea.Cmd {
 	switch {
 	case first == "q" || first == "quit":
 		return tea.Quit
+	case first == "at" && len(rest) == 1:
+		a.goAt(rest[0])
 	case first == "live":
 		a.pause(false)
 	case first == "help":

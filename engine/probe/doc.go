@@ -17,18 +17,24 @@
 // A target goes up after Rise passes in a row and down after Fall failures in a
 // row, each counted anew when a result goes the other way; the first result of
 // a target that was never measured decides alone, so that a fresh fleet is
-// green after one probe. A forced health is used whatever is measured, and no
-// probe undoes it. A target has at most one probe in flight, however many
-// subjects share it. Targets start spread over their interval and each probe is
-// jittered, so that they do not fall into step. A target that went down
-// Flap.Count times within Flap.Window is held down for Flap.Hold after it could
-// go up, doubled with each further flap, up to Flap.HoldMax.
+// green after one probe. Each change is found within Detection or Recovery. A
+// target whose probe is changed keeps its health until the new probe has counted
+// against it. A forced health is used whatever is measured, and no probe undoes
+// it. A target has at most one probe in flight, however many subjects share it.
+// Targets are spread over their interval and each probe is jittered, so that they
+// do not fall into step. The work is the same in calm and in storm: failures make
+// no probe come sooner.
+//
+// A target that went down Flap.Count times within Flap.Window flaps: it is held
+// down for Flap.Hold from then on, and twice as long each time it goes down again,
+// up to Flap.HoldMax. Each whole Flap.Window that it stays up takes one doubling
+// back; when none is left it has to flap anew to be held.
 //
 // # Refuses
 //
 // It sends nothing itself, and does not judge a backend by its traffic: that is
 // balance. A probe that this host could not even try (Unable) changes no
-// health.
+// health; it is a warning, and the reason of a target that was never measured.
 //
 // # Differs
 //

@@ -1,8 +1,6 @@
 package probe
 
 import (
-	"time"
-
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/spec"
@@ -15,12 +13,18 @@ type hysteresis struct {
 	since  instant.Instant
 
 	downs  []instant.Instant // within the flap window, oldest first; at most flapsKept
+	flaps  int               // how far the hold-down has grown; 0 is none
 	heldTo instant.Instant   // up is not allowed before
 }
 
-// flapsKept bounds the memory of a flapping target; past it the hold-down has
-// long reached its limit.
-const flapsKept = 16
+// Bounds on what is remembered of a flapping target.
+const (
+	// flapsKept is as many downs as a spec can ask to count.
+	flapsKept = 100
+	// flapsMax bounds how far a hold-down grows: doubled so often, the shortest
+	// one is longer than the longest that a spec allows.
+	flapsMax = 20
+)
 
 func newHysteresis() hysteresis { return hysteresis{health: api.Unknown} }
 
@@ -54,25 +58,33 @@ func (h *hysteresis) judge(now instant.Instant, pass bool, p *spec.Probe) bool {
 
 // turn changes the health.
 func (h *hysteresis) turn(now instant.Instant, to api.Measure, p *spec.Probe) {
-	was := h.health
+	was, up := h.health, h.since
 	h.health, h.inARow, h.since = to, 0, now
 	if to != api.Down || was != api.Up || p.Flap.Off {
 		return
 	}
+	// Each whole window that it was up for takes one step of the hold-down back.
+	// The time that it was held down does not count as calm: a target that fails
+	// whenever it is let up comes to the longest hold-down and stays there.
+	h.flaps = max(h.flaps-int(now.Sub(up)/p.Flap.Window.D()), 0)
 	h.forget(now, p)
 	if len(h.downs) == flapsKept {
 		h.downs = h.downs[:copy(h.downs, h.downs[1:])]
 	}
 	h.downs = append(h.downs, now)
-	if flaps := len(h.downs) - p.Flap.Count; flaps >= 0 {
-		hold := p.Flap.Hold.D()
-		for range flaps {
-			if hold = min(2*hold, p.Flap.HoldMax.D()); hold == p.Flap.HoldMax.D() {
-				break
-			}
-		}
-		h.heldTo = now.Add(hold)
+	if h.flaps == 0 && len(h.downs) < p.Flap.Count {
+		return
 	}
+	h.flaps = min(h.flaps+1, flapsMax)
+	hold := p.Flap.Hold.D()
+	for range h.flaps - 1 {
+		if hold >= p.Flap.HoldMax.D()/2 {
+			hold = p.Flap.HoldMax.D()
+			break
+		}
+		hold *= 2
+	}
+	h.heldTo = now.Add(hold)
 }
 
 // forget drops the downs that are older than the flap window.
@@ -81,17 +93,7 @@ func (h *hysteresis) forget(now instant.Instant, p *spec.Probe) {
 	for first < len(h.downs) && now.Sub(h.downs[first]) > p.Flap.Window.D() {
 		first++
 	}
-	h.downs = h.downs[:copy(h.downs, h.downs[first:])]
-}
-
-// Detection is the longest time from the moment a target stops answering to
-// the result that takes it out: it stops right after it passed, so the next
-// probe begins an interval (and its jitter) later, each of the Fall probes
-// begins at the earliest when the interval since the last one is over or the
-// last one has timed out, and the last one takes its whole time-out. A target
-// that refuses at once is out one time-out earlier.
-func Detection(p spec.Probe) time.Duration {
-	interval := time.Duration(float64(p.Interval) * (1 + p.Jitter.Share()/2))
-	step := max(interval, p.Timeout.D())
-	return interval + time.Duration(p.Fall-1)*step + p.Timeout.D()
+	if first > 0 {
+		h.downs = h.downs[:copy(h.downs, h.downs[first:])]
+	}
 }

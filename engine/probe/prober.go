@@ -77,7 +77,8 @@ type Launch struct {
 	Probe   *spec.Probe // immutable
 }
 
-// Change says that a subject's health changed.
+// Change says that a subject's health changed. Of one that was never measured
+// it may say anew why.
 type Change struct {
 	Subject string
 	Health  api.Health

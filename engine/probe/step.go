@@ -54,6 +54,9 @@ type subject struct {
 // late, and a late answer is better than none.
 const grace = time.Second
 
+// firstWithin bounds how long a target waits for its first probe.
+const firstWithin = 250 * time.Millisecond
+
 // New returns a Prober whose jitter is drawn from seed.
 func New(seed uint64) *Prober {
 	return &Prober{
@@ -97,7 +100,7 @@ func key(address string, p spec.Probe) string {
 		switch part := part.(type) {
 		case *spec.HTTPCheck:
 			if part != nil {
-				fmt.Fprintf(&b, " http%q", []any{part.Method, part.Path, part.Host, part.Status, part.Body, fmt.Sprint(part.Headers)})
+				fmt.Fprintf(&b, " http%q", []any{part.Method, part.Path, part.Host, part.Status, part.Body, part.Headers})
 			}
 		case *spec.TLSCheck:
 			if part != nil {
@@ -128,13 +131,7 @@ func (p *Prober) setSubjects(now instant.Instant, all []Subject, out *Effects) {
 		t, ok := p.targets[k]
 		if !ok {
 			if t, ok = oldTargets[k]; !ok {
-				t = &target{key: k, address: want.Address, probe: want.Probe, hysteresis: newHysteresis(), place: -1, reason: "not measured yet"}
-				t.since = now
-				// Spread over the first part of the interval, bounded so that a fresh
-				// fleet is measured at once.
-				spread := min(t.probe.Interval.D(), 250*time.Millisecond)
-				t.next = now.Add(time.Duration(p.rand.Int64N(int64(spread))))
-				p.queue.add(t)
+				t = p.begin(now, k, want, old[want.Name])
 			}
 			p.targets[k] = t
 		}
@@ -162,6 +159,23 @@ func (p *Prober) setSubjects(now instant.Instant, all []Subject, out *Effects) {
 	}
 }
 
+// begin makes a target. One that was probed at the same address in another way
+// until now keeps the health that it had: to know nothing of it would take it
+// out of its pool because an operator changed an interval.
+func (p *Prober) begin(now instant.Instant, k string, want Subject, before *subject) *target {
+	t := &target{key: k, address: want.Address, probe: want.Probe, hysteresis: newHysteresis(), place: -1, reason: "not measured yet"}
+	t.since = now
+	if before != nil && before.target.address == want.Address {
+		was := before.target
+		t.health, t.since, t.reason, t.latency, t.strip = was.health, was.since, was.reason, was.latency, was.strip
+	}
+	// The first probe comes soon, so that a fresh fleet is measured at once, but
+	// not at the same moment for all.
+	t.next = now.Add(time.Duration(p.rand.Int64N(int64(min(t.probe.Interval.D(), firstWithin)))))
+	p.queue.add(t)
+	return t
+}
+
 func (p *Prober) finished(now instant.Instant, ev Finished, out *Effects) {
 	t, ok := p.targets[ev.Target]
 	if !ok || !t.inFlight || t.attempt != ev.Attempt {
@@ -174,8 +188,9 @@ func (p *Prober) finished(now instant.Instant, ev Finished, out *Effects) {
 func (p *Prober) result(now instant.Instant, t *target, o Outcome, out *Effects) {
 	t.inFlight = false
 	p.plan(now, t)
+	t.forget(now, &t.probe)
 	if o.Verdict == Unable {
-		t.warning = "this host cannot probe: " + o.Reason
+		p.unable(now, t, o.Reason, out)
 		return
 	}
 	t.warning, t.latency = o.Warning, o.Latency
@@ -195,6 +210,19 @@ func (p *Prober) result(now instant.Instant, t *target, o Outcome, out *Effects)
 		for _, s := range t.subjects {
 			p.settle(now, s, out)
 		}
+	}
+}
+
+// unable notes that this host cannot probe a target: nothing is known that was
+// not known before. Of a target that was never measured this is the reason why.
+func (p *Prober) unable(now instant.Instant, t *target, reason string, out *Effects) {
+	t.warning = "this host cannot probe: " + reason
+	if t.health != api.Unknown || t.reason == t.warning {
+		return
+	}
+	t.reason = t.warning
+	for _, s := range t.subjects {
+		out.Changes = append(out.Changes, Change{Subject: s.name, Health: s.health, Before: s.health, Reason: s.reason()})
 	}
 }
 
@@ -219,9 +247,16 @@ func (s *subject) reason() string {
 }
 
 // plan sets when a target's next probe begins: an interval after the last one
-// did, jittered, and never before now.
+// did, jittered, and never before now. The second one comes anywhere within the
+// interval: that spreads targets that began together over all of it, which
+// jitter alone would take hours for.
 func (p *Prober) plan(now instant.Instant, t *target) {
 	interval := t.probe.Interval.D()
+	if t.attempt == 1 {
+		t.next = max(now, t.launched.Add(time.Duration(p.rand.Int64N(int64(interval)))))
+		p.queue.fix(t)
+		return
+	}
 	if j := int64(float64(interval) * t.probe.Jitter.Share()); j > 0 {
 		interval += time.Duration(p.rand.Int64N(j) - j/2)
 	}

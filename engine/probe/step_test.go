@@ -227,9 +227,140 @@ func TestFlappingTargetIsHeldDown(t *testing.T) {
 			t.Fatalf("it was held down for %v, want %v", held, want)
 		}
 	}
-	b.run(2 * time.Minute)
-	if d := down().Round(time.Second); d != 0 {
+	// Two calm windows take two doublings back; the next flap adds one.
+	b.run(2*time.Minute + time.Second)
+	if d := down().Round(time.Second); d != 20*time.Second {
 		t.Errorf("after two calm minutes it was held down for %v", d)
+	}
+	b.run(5 * time.Minute)
+	for i := range 2 {
+		if d := down().Round(time.Second); d != 0 {
+			t.Errorf("after five calm minutes the down %d was held for %v", i, d)
+		}
+	}
+}
+
+// A target that fails whenever it is let up comes to the longest hold-down and
+// stays there, however short the window is beside it.
+func TestEndlessFlappingStaysAtTheLimit(t *testing.T) {
+	p := fast()
+	p.Flap.Window, p.Flap.HoldMax = spec.Duration(10*time.Second), spec.Duration(10*time.Minute)
+	b := newBench(t, probe.Subject{Name: "a", Address: "x:1", Probe: p})
+	b.run(time.Second)
+	var held []time.Duration
+	for range 14 {
+		b.answer = refuse
+		for b.health("a").Health.Effective == api.Up {
+			b.run(10 * time.Millisecond)
+		}
+		began := b.now
+		b.answer = func(string) (probe.Outcome, bool) { return probe.Outcome{Verdict: probe.Pass}, true }
+		for b.health("a").Health.Effective == api.Down {
+			b.run(100 * time.Millisecond)
+		}
+		held = append(held, b.now.Sub(began))
+	}
+	for i, d := range held {
+		if i > 2 && d < held[i-1]-time.Second || d > 10*time.Minute+time.Second {
+			t.Fatalf("the hold-downs are %v", held)
+		}
+	}
+	if last := held[len(held)-1]; last < 10*time.Minute {
+		t.Errorf("the last hold-down is %v, want 10m", last)
+	}
+}
+
+// An operator who changes how a target is probed takes nothing out of its pool
+// by that.
+func TestChangedProbeKeepsTheHealth(t *testing.T) {
+	p := fast()
+	b := newBench(t, probe.Subject{Name: "a", Address: "x:1", Probe: p})
+	b.run(time.Second)
+	b.changes = nil
+	p.Interval = spec.Duration(200 * time.Millisecond)
+	b.step(probe.SetSubjects{Subjects: []probe.Subject{{Name: "a", Address: "x:1", Probe: p}}})
+	b.run(time.Second)
+	if len(b.changes) != 0 {
+		t.Errorf("it changed its health: %+v", b.changes)
+	}
+	// What the new probe finds counts as ever.
+	b.answer = refuse
+	before := b.launches["x:1"]
+	p.Kind = spec.ProbeICMP
+	b.step(probe.SetSubjects{Subjects: []probe.Subject{{Name: "a", Address: "x:1", Probe: p}}})
+	for b.health("a").Health.Effective == api.Up {
+		b.run(time.Millisecond)
+	}
+	if n := b.launches["x:1"] - before; n != 3 {
+		t.Errorf("out after %d failures of the new probe, want 3", n)
+	}
+	// Another address is another target.
+	b.step(probe.SetSubjects{Subjects: []probe.Subject{{Name: "a", Address: "x:2", Probe: p}}})
+	if h := b.health("a").Health; h.Measured != api.Unknown {
+		t.Errorf("at another address its health is %+v", h)
+	}
+}
+
+// A host that cannot probe says why of a target that it never measured.
+func TestUnableIsTheReasonOfTheUnmeasured(t *testing.T) {
+	b := newBench(t, probe.Subject{Name: "a", Address: "x:1", Probe: fast()})
+	b.answer = func(string) (probe.Outcome, bool) {
+		return probe.Outcome{Verdict: probe.Unable, Reason: "no permission"}, true
+	}
+	b.changes = nil
+	b.run(5 * time.Second)
+	if s := b.health("a"); s.Health.Effective != api.Unknown || s.Reason != "this host cannot probe: no permission" {
+		t.Errorf("status is %+v", s)
+	}
+	if len(b.changes) != 1 || b.changes[0].Reason != "this host cannot probe: no permission" || b.changes[0].Health.Effective != api.Unknown {
+		t.Errorf("changes are %+v", b.changes)
+	}
+}
+
+// Headers decide what is measured, and so what a target is.
+func TestProbesThatDifferAreNotShared(t *testing.T) {
+	with := func(headers map[string]string) spec.Probe {
+		p := fast()
+		p.Kind, p.HTTP = spec.ProbeHTTP, &spec.HTTPCheck{Method: "GET", Path: "/", Headers: headers}
+		return p
+	}
+	b := newBench(t,
+		probe.Subject{Name: "a", Address: "x:1", Probe: with(map[string]string{"A": "b C:d"})},
+		probe.Subject{Name: "b", Address: "x:1", Probe: with(map[string]string{"A": "b", "C": "d"})},
+		probe.Subject{Name: "c", Address: "x:1", Probe: with(map[string]string{"C": "d", "A": "b"})},
+	)
+	b.run(10 * time.Second)
+	if n := b.launches["x:1"]; n < 180 || n > 215 {
+		t.Errorf("%d probes in 10 s of two targets", n)
+	}
+}
+
+// Targets that began together do not stay together.
+func TestTargetsAreSpreadOverTheirInterval(t *testing.T) {
+	p := fast()
+	p.Interval, p.Jitter = spec.Duration(10*time.Second), 0
+	var all []probe.Subject
+	for i := range 1000 {
+		all = append(all, probe.Subject{Name: fmt.Sprint("s", i), Address: fmt.Sprint("x:", i), Probe: p})
+	}
+	b := newBench(t, all...)
+	b.run(250 * time.Millisecond)
+	if len(b.launches) != 1000 {
+		t.Errorf("%d of 1000 targets were measured in the first quarter second", len(b.launches))
+	}
+	b.run(20 * time.Second)
+	most := 0
+	for range 20 {
+		clear(b.launches)
+		b.run(500 * time.Millisecond)
+		n := 0
+		for _, c := range b.launches {
+			n += c
+		}
+		most = max(most, n)
+	}
+	if most > 100 { // 50 on average
+		t.Errorf("%d probes within half a second", most)
 	}
 }
 
@@ -317,23 +448,4 @@ func TestHysteresisHolds(t *testing.T) {
 			health = got
 		}
 	})
-}
-
-func BenchmarkStep10kTargets(bm *testing.B) {
-	p := fast()
-	var all []probe.Subject
-	for i := range 10_000 {
-		all = append(all, probe.Subject{Name: fmt.Sprint("s", i), Address: fmt.Sprint("x:", i), Probe: p})
-	}
-	b := newBench(bm, all...)
-	b.run(time.Second)
-	var out probe.Effects
-	for bm.Loop() {
-		b.now = b.p.Deadline()
-		out.Reset()
-		b.p.Step(b.now, probe.Wake{}, &out)
-		for _, l := range out.Launches {
-			b.p.Step(b.now, probe.Finished{Target: l.Target, Attempt: l.Attempt, Outcome: probe.Outcome{Verdict: probe.Pass}}, &out)
-		}
-	}
 }

@@ -37,6 +37,9 @@ func (c *checker) resolve() {
 	c.checkProbes()
 	c.checkPools()
 	c.checkListeners()
+	if len(c.errs) == c.strays { // an address that is taken twice makes a circle too, and says it better
+		c.checkCircles()
+	}
 	c.checkClients()
 	c.checkDrills()
 }

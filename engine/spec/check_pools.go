@@ -220,7 +220,9 @@ func (c *checker) checkDrills() {
 		if d.Why == "" {
 			c.bad(path+".why", "the drill does not say why", "expected a sentence: what is broken, and what users may notice")
 		}
-		known(c, path+".clients", "clients", d.Clients, c.clients)
+		if x, there := known(c, path+".clients", "clients", d.Clients, c.clients); there && ok && name != "any" {
+			c.drillSees(path+".fault.target", name, x)
+		}
 		if d.Objectives.Took <= 0 {
 			c.bad(path+".objectives.took", "the drill has no objective", "expected took: TIME, from the fault to the last failed request")
 		}
@@ -237,6 +239,20 @@ func (c *checker) checkDrills() {
 		}
 		c.span(path+".probe_every", &d.ProbeEvery, time.Millisecond, time.Minute, time.Millisecond)
 	}
+}
+
+// drillSees refuses a drill whose clients cannot notice its fault.
+func (c *checker) drillSees(path, backend string, x *Clients) {
+	l := c.listeners[x.Listener]
+	if l == nil || c.backends[backend] == nil {
+		return
+	}
+	for _, pool := range l.pools() {
+		if p := c.pools[pool]; p != nil && slices.ContainsFunc(p.Backends, func(b Backend) bool { return b.Name == backend }) {
+			return
+		}
+	}
+	c.bad(path, fmt.Sprintf("backend %s serves no flow of listener %s, which clients %s use", backend, l.Name, x.Name), "expected a backend of that listener's pool: the drill would measure nothing")
 }
 
 func parsePrefix(s string) (string, bool) {

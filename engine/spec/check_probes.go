@@ -90,6 +90,9 @@ func (c *checker) inherit(p, q *Probe, path string) {
 					c.places[path+".flap"+inner] = at
 				}
 			}
+			if key == "tls" && q.TLS != nil {
+				c.places[path+".tls.expiry_warn"] = at
+			}
 		}
 	}
 }
@@ -198,9 +201,8 @@ func (c *checker) checkHTTP(p *Probe, path string) {
 		if p.TLS != nil {
 			t = *p.TLS
 		}
-		if t.ExpiryWarn == 0 {
-			t.ExpiryWarn = Duration(7 * 24 * time.Hour)
-		}
+		// 0 that somebody wrote warns of nothing.
+		c.span(path+".tls.expiry_warn", &t.ExpiryWarn, 0, 10*365*24*time.Hour, 7*24*time.Hour)
 		p.TLS = &t
 	}
 }

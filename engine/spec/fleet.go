@@ -1,7 +1,7 @@
 package spec
 
 // Fleet is the whole desired fleet: what a profile says, with every default
-// filled in. A Fleet that Load returned is complete and consistent; nobody
+// filled in. A Fleet that Parse returned is complete and consistent; nobody
 // checks it again.
 type Fleet struct {
 	// Name of the fleet.

@@ -56,6 +56,7 @@ func tree(name string, text []byte) (body ast.Node, errs Errors) {
 	if len(text) > SizeMax {
 		return nil, whole(0, fmt.Sprintf("the file has %d bytes", len(text)), fmt.Sprintf("at most %d are read", SizeMax))
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors begin a file with a byte order mark
 	if !utf8.Valid(text) {
 		line := 1
 		for rest := text; len(rest) > 0; {

@@ -98,7 +98,16 @@ func TestHostileFilesAreRefusedQuickly(t *testing.T) {
 		"deep indent":    {deep(2000), "lines that are indented without end"},
 		"deep lists":     {strings.Repeat("- ", 1<<12) + "a", "lines that are indented without end"},
 		"not UTF-8":      {"fleet: a\nsites: \xff\xfe", "f.yaml:2:1: the file is not UTF-8 text; save it as UTF-8"},
-		"NUL":            {"fleet: \"a\x00b\"", ""},
+		"NUL":            {"fleet: \"a\x00b\"", "fleet: the text has a control character at byte 2"},
+		"NUL outside":    {"fleet: a\nsites: \x00\n", "f.yaml:2:8: sites: found"},
+		"all NULs":       {strings.Repeat("\x00", 1000), "f.yaml:1:1: found the text"},
+		"UTF-16":         {"\xff\xfef\x00l\x00", "f.yaml:1:1: the file is not UTF-8 text; save it as UTF-8"},
+		"a huge number":  {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobes: [{name: p, rise: 99999999999999999999999999}]\n", "f.yaml:3:26: probes[0].rise: found the"},
+		"a number of 1e": {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobes: [{name: p, rise: 1e400}]\n", "f.yaml:3:26: probes[0].rise: found the"},
+		"infinity":       {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nclients: [{name: c, listener: l, rate: .inf}]\n", "clients[0].rate: found the number"},
+		"no number":      {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nclients: [{name: c, listener: l, rate: .nan}]\n", "clients[0].rate: found the number"},
+		"a long time":    {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobes: [{name: p, interval: 9999999999h}]\n", "probes[0].interval: found \"9999999999h\""},
+		"unknown close":  {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobess: []\n", "f.yaml:3:1: unknown key \"probess\" (did you mean probes?)"},
 		"alias bomb":     {"a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\nsites: *c\n", "sites: found a YAML anchor or alias"},
 		"two documents":  {"fleet: a\n---\nfleet: b\n", "a second YAML document begins here; expected one fleet in one file"},
 		"a list":         {"- a\n- b\n", "found a list; expected a mapping with fleet, title"},
@@ -133,6 +142,62 @@ func TestHostileFilesAreRefusedQuickly(t *testing.T) {
 				t.Errorf("it says %.300s, want %q", err, c.says)
 			}
 		})
+	}
+}
+
+// What editors leave behind changes nothing.
+func TestEditorsHabits(t *testing.T) {
+	plain, err := spec.Parse("f.yaml", []byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"BOM": "\ufeff" + small, "CRLF": strings.ReplaceAll(small, "\n", "\r\n"), "no last line end": strings.TrimSuffix(small, "\n"),
+		"document start": "---\n" + small, "document end": small + "...\n", "comments": "# hello\n" + small + "# bye\n", "blank ends of lines": strings.ReplaceAll(small, "\n", "  \n"),
+	} {
+		f, err := spec.Parse("f.yaml", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if diff := cmp.Diff(plain, f); diff != "" {
+			t.Errorf("%s changes the fleet:\n%s", name, diff)
+		}
+	}
+	// A place in a file with CRLF or a BOM is where an editor shows it.
+	for _, text := range []string{"\ufefffleet: a\r\nsites: 7\r\n", "fleet: a\r\nsites: 7\r\n"} {
+		if _, err := spec.Parse("f.yaml", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f.yaml:2:8: sites: found the number") {
+			t.Errorf("%q says %v", text, err)
+		}
+	}
+}
+
+// The reference's ranges are accepted as they are, ends included.
+func TestTheReferencesRanges(t *testing.T) {
+	parse := func(settings string) (*spec.Probe, error) {
+		f, err := spec.Parse("f.yaml", []byte("fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobes: [{name: p, "+settings+"}]\n"))
+		if err != nil {
+			return nil, err
+		}
+		return f.Probe("p"), nil
+	}
+	letters := strings.Repeat("a1", 32)
+	for _, ok := range []string{
+		"interval: 1s", "interval: 50s", "timeout: 1s", "timeout: 300s", "interval: 50s, timeout: 1s", "rise: 2, fall: 2", "rise: 10, fall: 10",
+		"kind: http, http: {method: HEAD, path: /" + strings.Repeat("x", 79) + ", status: [http_2xx, http_3xx, http_4xx, http_5xx]}",
+		"kind: udp, udp: {request: " + letters + ", expect: " + letters + "}", "port: 1", "port: 65535",
+	} {
+		if _, err := parse(ok); err != nil {
+			t.Errorf("%s: %v", ok, err)
+		}
+	}
+	for _, bad := range []string{"interval: 49ms", "interval: 301s", "timeout: 9ms", "timeout: 301s", "rise: 0", "rise: 11", "fall: 0", "fall: 11", "port: 65536", "port: -1", "jitter: 51%", "kind: http, http: {status: [http_6xx]}", "kind: https, tls: {expiry_warn: 90000h}"} {
+		if _, err := parse(bad); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+	for settings, want := range map[string]time.Duration{"kind: https": 7 * 24 * time.Hour, "kind: https, tls: {expiry_warn: 0}": 0, "kind: https, tls: {expiry_warn: 48h}": 48 * time.Hour} {
+		if p, err := parse(settings); err != nil || p.TLS.ExpiryWarn.D() != want {
+			t.Errorf("%s warns %v (%v) before the end, want %v", settings, p, err, want)
+		}
 	}
 }
 

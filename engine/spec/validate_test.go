@@ -104,7 +104,7 @@ func (s *schema) check(root *schema, v any, path string, used map[*schema]bool) 
 			return fmt.Errorf("%s is a text", path)
 		case s.Enum != nil && !slices.Contains(s.Enum, v):
 			return fmt.Errorf("%s is %q", path, v)
-		case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(v):
+		case s.Pattern != "" && !pattern(s.Pattern).MatchString(v):
 			return fmt.Errorf("%s is %q", path, v)
 		}
 	case float64:
@@ -122,4 +122,14 @@ func (s *schema) check(root *schema, v any, path string, used map[*schema]bool) 
 		return fmt.Errorf("%s is null", path)
 	}
 	return nil
+}
+
+var patterns = map[string]*regexp.Regexp{}
+
+// pattern compiles each pattern once.
+func pattern(s string) *regexp.Regexp {
+	if patterns[s] == nil {
+		patterns[s] = regexp.MustCompile(s)
+	}
+	return patterns[s]
 }

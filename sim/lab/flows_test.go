@@ -163,78 +163,12 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// TestFramingAsStrictAsHaproxy: whatever haproxy refuses, so does Holdfast, and
-// what must not be believed never reaches the server as two requests.
-func TestFramingAsStrictAsHaproxy(t *testing.T) {
-	s := stage(t)
-	servers(t, s, 1)
-	holdfast(t, s, lab.Spec("http", 8080, []int{8001}, nil, nil))
-	ha, err := s.Haproxy("http", 16384, fmt.Sprintf("listen web\n  mode http\n  bind %s:7000\n  server s %s:8001\n", lab.FrontAddress, lab.ServerAddress))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ha.Stop()
-	serves(t, s, front+"/")
-	serves(t, s, "http://"+lab.FrontAddress+":7000/")
-	head := "POST /seen HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-	for _, row := range []struct{ name, bytes string }{
-		{"both lengths", head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"},
-		{"two different lengths", head + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"},
-		{"a list of lengths", head + "Content-Length: 5, 6\r\n\r\nhello!"},
-		{"a length with a sign", head + "Content-Length: +5\r\n\r\nhello"},
-		{"a negative length", head + "Content-Length: -5\r\n\r\nhello"},
-		{"a length that overflows", head + "Content-Length: 99999999999999999999\r\n\r\nhello"},
-		{"unknown coding", head + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"},
-		{"chunked twice", head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-		{"space before the colon", head + "Content-Length : 5\r\n\r\nhello"},
-		{"folded header", head + "X-A: b\r\n c\r\n\r\n"},
-		{"bare LF in the head", "POST /seen HTTP/1.1\nHost: x\nConnection: close\n\n"},
-		{"a NUL in a header", head + "X-A: a\x00b\r\n\r\n"},
-		{"a bare CR in a header", head + "X-A: a\rb\r\n\r\n"},
-		{"bad chunk size", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n"},
-		{"chunk longer than said", head + "Transfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n"},
-		{"no host", "GET /seen HTTP/1.1\r\nConnection: close\r\n\r\n"},
-		{"two hosts", "GET /seen HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n"},
-		{"a space in the target", "GET /se en HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
-		{"HTTP/3.7", "GET /seen HTTP/3.7\r\nHost: x\r\n\r\n"},
-		{"no version", "GET /seen\r\n\r\n"},
-		{"a header of 64 KiB", "GET /seen HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-A: " + strings.Repeat("a", 64<<10) + "\r\n\r\n"},
-		{"noise", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			theirs := code(send(t, s, lab.FrontAddress+":7000", row.bytes))
-			full := send(t, s, lab.FrontAddress+":8080", row.bytes)
-			ours := code(full)
-			t.Logf("haproxy %s, holdfast %s", theirs, ours)
-			if strings.HasPrefix(ours, "2") && !strings.HasPrefix(theirs, "2") {
-				t.Errorf("haproxy answers %s, Holdfast %s", theirs, ours)
-			}
-			if strings.Count(full, "HTTP/1.1 ") > 1 {
-				t.Errorf("one request became two:\n%s", full)
-			}
-			if strings.Contains(full, "STILL-OPEN") {
-				t.Error("the connection was left open")
-			}
-		})
-	}
-}
-
-// code is the status of an answer, or "closed".
-func code(answer string) string {
-	if len(answer) >= 12 && strings.HasPrefix(answer, "HTTP/1.") {
-		return answer[9:12]
-	}
-	if answer == "" || strings.HasPrefix(answer, "WRITE-ERROR") {
-		return "closed"
-	}
-	return "other"
-}
-
 // TestIdleConnections: 10,000 connections that say nothing are kept until their
 // time-out, cost little, and the balancer serves others meanwhile.
 func TestIdleConnections(t *testing.T) {
-	const count = 9000 // the machine's limit of 20,000 descriptors covers two per flow
-	for _, protocol := range []string{"http", "tcp"} {
+	// Behind tcp each costs the balancer two descriptors, and the machine's limit
+	// may be 20,000.
+	for protocol, count := range map[string]int{"http": 10_000, "tcp": 9_900} {
 		t.Run(protocol, func(t *testing.T) {
 			s := stage(t)
 			servers(t, s, 1)

@@ -62,7 +62,8 @@ func NewStage(dir string) (*Stage, error) {
 
 // Nginx starts an nginx on the server that answers "/" with a short body that
 // names the port, "/10m" with 10 MiB, and "/seen" with what arrived: the
-// client's address and the forwarding headers. It accepts PROXY v1 and v2 on
+// client's address and the forwarding headers, or "/read" with the same once the
+// whole body is there. It accepts PROXY v1 and v2 on
 // port+1000.
 func (s *Stage) Nginx(port int) (*Process, error) {
 	root := filepath.Join(s.Dir, fmt.Sprintf("www%d", port))
@@ -80,6 +81,7 @@ http {
     listen %[3]s:%[1]d backlog=4096; root %[4]s; default_type text/plain;
     location = / { return 200 "server %[1]d\n"; }
     location = /seen { return 200 "peer=$remote_addr xff=$http_x_forwarded_for proto=$http_x_forwarded_proto host=$http_host te=$http_transfer_encoding cl=$http_content_length\n"; }
+    location = /read { proxy_pass http://%[3]s:%[1]d/seen; proxy_set_header Host $http_host; }
     location = /health { return 200 "ok\n"; }
   }
   server {
@@ -116,6 +118,11 @@ func (s *Stage) Answers(from *Host, url string, p *Process) error {
 // Haproxy starts haproxy on the balancer with a configuration's body below
 // fitting global and defaults sections.
 func (s *Stage) Haproxy(label string, bufsize int, body string) (*Process, error) {
+	return s.HaproxyOn(s.Balancer, label, bufsize, body)
+}
+
+// HaproxyOn is Haproxy on another host.
+func (s *Stage) HaproxyOn(h *Host, label string, bufsize int, body string) (*Process, error) {
 	conf, err := s.Write("haproxy-"+label+".cfg", fmt.Sprintf(`global
   maxconn 8000
   tune.bufsize %d
@@ -131,7 +138,7 @@ defaults
 	if err != nil {
 		return nil, err
 	}
-	return s.Balancer.Start("haproxy-"+label, "haproxy", "-db", "-f", conf)
+	return h.Start("haproxy-"+label, "haproxy", "-db", "-f", conf)
 }
 
 // Holdfast is a running binary with its state directory.

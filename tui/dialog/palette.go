@@ -25,7 +25,7 @@ type Palette struct {
 const paletteMost = 12
 
 // Looks are the words of the palette that change nothing in the fleet.
-var Looks = []string{"live", "explain", "theme dark", "theme light", "theme 16", "theme none", "ascii", "mouse on", "mouse off", "ro", "help", "q"}
+var Looks = []string{"live", "at -1m", "explain", "theme dark", "theme light", "theme 16", "theme none", "ascii", "mouse on", "mouse off", "ro", "help", "q"}
 
 // NewPalette returns the palette for a picture and the names of the pages.
 func NewPalette(s *api.Status, pages []string) *Palette {
@@ -65,6 +65,7 @@ func (p *Palette) things(s *api.Status) {
 	for i := range s.Backends {
 		b := id.To(id.KindBackend, s.Backends[i].Name).String()
 		add("backend", s.Backends[i].Name)
+		add("explain", b)
 		for _, verb := range []string{"drain", "undrain", "force up", "force down", "unforce", "fault kill", "fault freeze", "fault restart"} {
 			add(verb, b)
 		}
@@ -72,6 +73,10 @@ func (p *Palette) things(s *api.Status) {
 		add("fault slow", b, "--delay 500ms")
 	}
 }
+
+// opens are first words of the palette that take any argument; whoever carries
+// out the line says what is wrong with it.
+var opens = []string{"q", "quit", "explain", "theme", "mouse", "site", "pool", "host", "drill", "backend", "filter", "at"}
 
 // fuzzy says how well a line matches what was typed: 0 best, -1 not at all.
 func fuzzy(want, line string) int {
@@ -83,6 +88,9 @@ func fuzzy(want, line string) int {
 	}
 	cost, at := 100, 0
 	for _, r := range want {
+		if r == ' ' { // between words anything may stand
+			continue
+		}
 		i := strings.IndexRune(line[at:], r)
 		if i < 0 {
 			return -1
@@ -160,7 +168,7 @@ func (p *Palette) enter() Answer {
 	}
 	if !slices.Contains(p.words, text) {
 		_, err := keys.Parse(words)
-		if err == keys.ErrNoCommand && !slices.Contains([]string{"q", "quit", "theme", "mouse", "site", "pool", "host", "drill", "backend", "get", "filter", "at"}, words[0]) {
+		if err == keys.ErrNoCommand && !slices.Contains(opens, words[0]) {
 			if len(p.seen) > 0 && strings.HasPrefix(p.seen[0], text) {
 				return Answer{Close: true, Words: strings.Fields(p.seen[0])}
 			}

@@ -177,8 +177,8 @@ func (p *Plan) Draw(all *widget.Canvas) {
 // drawLines draws what the command touches, before row end.
 func (p *Plan) drawLines(c *widget.Canvas, y, end int) int {
 	columns := []widget.Column{
-		{Head: "WHAT IT TOUCHES", Width: 20, Grow: 3, GrowMax: 40}, {Head: "NOW", Width: 10, Grow: 1, GrowMax: 16},
-		{Head: "AFTER", Width: 10, Grow: 1, GrowMax: 20}, {Width: 12, Grow: 3, Drop: 1},
+		{Head: "WHAT IT TOUCHES", Width: 20, Grow: 3, GrowMax: 40}, {Head: "NOW", Width: 10, Grow: 1, GrowMax: 12},
+		{Head: "AFTER", Width: 12, Grow: 1, GrowMax: 16}, {Width: 14, Grow: 3, Drop: 1},
 	}
 	widths := widget.Fit(columns, c.W)
 	if len(p.plan.lines) == 0 {
@@ -233,8 +233,7 @@ func (p *Plan) drawChecks(c *widget.Canvas, y int) int {
 func (p *Plan) drawInput(c *widget.Canvas, y int, roomy bool) {
 	const label = 10
 	c.Text(0, y, theme.Dim, "SAME AS")
-	x := c.Cut(label, y, c.W-label-16, theme.Text, p.shell())
-	c.Text(x+2, y, theme.Dim, "ctrl+y copies")
+	c.Cut(label, y, c.W-label, theme.Text, p.shell())
 	y++
 	if roomy {
 		y++
@@ -285,9 +284,9 @@ func (p *Plan) drawInput(c *widget.Canvas, y int, roomy bool) {
 }
 
 func (p *Plan) drawFoot(c *widget.Canvas) {
-	text, k := " void if anything above but the rates changes ", theme.Dim
+	text, k := " ctrl+y copies the command · void when this changes ", theme.Dim
 	if p.plan.confirm != "" {
-		text += "· paste is off "
+		text = " ctrl+y copies · void when this changes · paste is off "
 	}
 	if p.void != "" {
 		text, k = " plan void: "+p.void+" · open it again ", theme.Warn

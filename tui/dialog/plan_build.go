@@ -135,11 +135,11 @@ func (p *plan) backends(c api.Command, s *api.Status, hit []string, change page.
 		case serving == 0 && nowServing > 0:
 			k, note = theme.Crit, "✗ users get errors"
 		case serving < nowServing && serving == 1:
-			k, note = theme.Warn, "▲ one more stops "+pool
+			k, note = theme.Warn, "▲ one more stops it"
 		case serving < nowServing:
 			k = theme.Warn
 		}
-		p.add("backends of "+pool+" that serve", fmt.Sprintf("%d of %d", nowServing, all), fmt.Sprintf("%d of %d", serving, all), note, k)
+		p.add("serve in "+pool, fmt.Sprintf("%d of %d", nowServing, all), fmt.Sprintf("%d of %d", serving, all), note, k)
 		listed := 0
 		for i := range s.Backends {
 			b := &s.Backends[i]
@@ -162,7 +162,7 @@ func (p *plan) backends(c api.Command, s *api.Status, hit []string, change page.
 	p.flows(c, flows, rate)
 	for i := range s.Listeners {
 		if l := &s.Listeners[i]; seen[l.Pool] {
-			p.add("listener in front", fmt.Sprintf("%s :%d", l.Protocol, l.Port), "stays", l.Name, theme.Text)
+			p.add("listener "+l.Name, fmt.Sprintf("%s :%d", l.Protocol, l.Port), "stays", "", theme.Text)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func (p *plan) flows(c api.Command, flows int64, rate float64) {
 	switch c := c.(type) {
 	case api.Drain:
 		note := "what is left then is closed"
-		after := "end by themselves"
+		after := "run out"
 		if c.For > 0 {
 			note = "after " + c.For.String() + " " + note
 		} else {
@@ -192,7 +192,7 @@ func (p *plan) flows(c api.Command, flows int64, rate float64) {
 		if flows == 0 {
 			after, k = "none", theme.Text
 		}
-		p.addLive("open flows", now, after, "until probes or errors take it out", k)
+		p.addLive("open flows", now, after, "until it is taken out", k)
 		p.addLive("requests per second", per, "", "", theme.Text)
 	case api.Force:
 		if c.Health == api.Down {
@@ -215,7 +215,7 @@ func (p plan) changed(q plan) string {
 		m := map[string]line{}
 		for _, l := range all {
 			if !l.live {
-				m[l.what+l.note] = l
+				m[l.what] = l
 			}
 		}
 		return m
@@ -225,7 +225,7 @@ func (p plan) changed(q plan) string {
 		if l.live {
 			continue
 		}
-		n, ok := is[l.what+l.note]
+		n, ok := is[l.what]
 		if !ok {
 			return strings.TrimSpace(l.what) + " is not so any more"
 		}

@@ -84,6 +84,9 @@ type Binding struct {
 	Command func(s *api.Status, on id.Ref) api.Command
 	// Foot is the place in the footer, 0 not there. Low ones are kept longest.
 	Foot int
+	// FootShow and FootWords are what the footer says where one entry stands
+	// for several keys.
+	FootShow, FootWords string
 }
 
 // SlowDelay is what S adds to every answer of a backend: far above what people
@@ -146,14 +149,14 @@ var table = []Binding{
 	{Keys: []string{"G", "end"}, Show: "end", Scope: Rows, Words: "last", Help: "the last row", Action: Last},
 	{Keys: []string{"pgup", "ctrl+u"}, Show: "pgup", Scope: Rows, Words: "page up", Help: "half a page up", Action: PageUp},
 	{Keys: []string{"pgdown", "ctrl+d"}, Show: "pgdn", Scope: Rows, Words: "page down", Help: "half a page down", Action: PageDown},
-	{Keys: []string{"tab"}, Show: "tab", Scope: Rows, Words: "pane", Help: "the other pane", Action: Pane, Foot: 50},
+	{Keys: []string{"tab"}, Show: "tab", Scope: Rows, Words: "pane", Help: "the other pane", Action: Pane, Foot: 72},
 	{Keys: []string{"shift+tab"}, Show: "shift+tab", Scope: Rows, Words: "pane", Help: "the pane before", Action: PaneBack},
 	{Keys: []string{"space"}, Show: "space", Scope: Rows, Words: "mark", Help: "mark a row; weights are staged for all marked ones", Action: Mark},
-	{Keys: []string{"s"}, Show: "s", Scope: Rows, Words: "sort", Help: "sort by the next column", Action: Sort, Foot: 55},
+	{Keys: []string{"s"}, Show: "s", Scope: Rows, Words: "sort", Help: "sort by the next column", Action: Sort, Foot: 73},
 	{Keys: []string{"r"}, Show: "r", Scope: Rows, Words: "reverse", Help: "turn the order round", Action: Reverse},
 
-	{Keys: []string{"+"}, Show: "+", Scope: OnBackend, Words: "+10", Help: "stage a weight 10 higher; nothing changes until A", Action: More10, Foot: 11},
-	{Keys: []string{"-"}, Show: "-", Scope: OnBackend, Words: "-10", Help: "stage a weight 10 lower", Action: Less10, Foot: 12},
+	{Keys: []string{"+"}, Show: "+", Scope: OnBackend, Words: "+10", Help: "stage a weight 10 higher; nothing changes until A", Action: More10, Foot: 11, FootShow: "+ -", FootWords: "weight"},
+	{Keys: []string{"-"}, Show: "-", Scope: OnBackend, Words: "-10", Help: "stage a weight 10 lower", Action: Less10},
 	{Keys: []string{"="}, Show: "=", Scope: OnBackend, Words: "+1", Help: "stage a weight 1 higher", Action: More1},
 	{Keys: []string{"_"}, Show: "_", Scope: OnBackend, Words: "-1", Help: "stage a weight 1 lower", Action: Less1},
 	{Keys: []string{"u"}, Show: "u", Scope: Staging, Words: "unstage", Help: "drop the staged weight of the row, or all of them", Action: Unstage, Foot: 14},
@@ -161,13 +164,13 @@ var table = []Binding{
 
 	{Keys: []string{"D"}, Show: "D", Scope: OnBackend, Words: "drain", Help: "take no new flows; what is left ends at the deadline", Action: Act, Mutates: true, Command: drain, Foot: 15},
 	{Keys: []string{"E"}, Show: "E", Scope: OnBackend, Words: "end drain", Help: "take new flows again", Action: Act, Mutates: true, Command: undrain, Foot: 16},
-	{Keys: []string{"U"}, Show: "U", Scope: OnBackend, Words: "force up", Help: "use it whatever its probes say", Action: Act, Mutates: true, Command: force(api.Up), Foot: 30},
-	{Keys: []string{"N"}, Show: "N", Scope: OnBackend, Words: "force down", Help: "do not use it whatever its probes say", Action: Act, Mutates: true, Command: force(api.Down), Foot: 31},
-	{Keys: []string{"P"}, Show: "P", Scope: OnBackend, Words: "to probes", Help: "give its health back to its probes", Action: Act, Mutates: true, Command: func(_ *api.Status, on id.Ref) api.Command { return api.Unforce{Backend: on.Name} }, Foot: 32},
+	{Keys: []string{"U"}, Show: "U", Scope: OnBackend, Words: "force up", Help: "use it whatever its probes say", Action: Act, Mutates: true, Command: force(api.Up), Foot: 80},
+	{Keys: []string{"N"}, Show: "N", Scope: OnBackend, Words: "force down", Help: "do not use it whatever its probes say", Action: Act, Mutates: true, Command: force(api.Down), Foot: 81},
+	{Keys: []string{"P"}, Show: "P", Scope: OnBackend, Words: "to probes", Help: "give its health back to its probes", Action: Act, Mutates: true, Command: func(_ *api.Status, on id.Ref) api.Command { return api.Unforce{Backend: on.Name} }, Foot: 82},
 	{Keys: []string{"K"}, Show: "K", Scope: OnBackend, Words: "kill", Help: "fault: SIGKILL its process; it stays dead until C", Action: Act, Mutates: true, Command: fault(api.FaultKill), Foot: 17},
-	{Keys: []string{"F"}, Show: "F", Scope: OnBackend, Words: "freeze", Help: "fault: SIGSTOP its process until C", Action: Act, Mutates: true, Command: fault(api.FaultFreeze), Foot: 33},
-	{Keys: []string{"S"}, Show: "S", Scope: OnBackend, Words: "slow", Help: "fault: every answer 500 ms late until C", Action: Act, Mutates: true, Command: fault(api.FaultSlow), Foot: 34},
-	{Keys: []string{"T"}, Show: "T", Scope: OnBackend, Words: "restart", Help: "fault: SIGTERM, then start it again at once", Action: Act, Mutates: true, Command: fault(api.FaultRestart), Foot: 35},
+	{Keys: []string{"F"}, Show: "F", Scope: OnBackend, Words: "freeze", Help: "fault: SIGSTOP its process until C", Action: Act, Mutates: true, Command: fault(api.FaultFreeze), Foot: 83},
+	{Keys: []string{"S"}, Show: "S", Scope: OnBackend, Words: "slow", Help: "fault: every answer 500 ms late until C", Action: Act, Mutates: true, Command: fault(api.FaultSlow), Foot: 84},
+	{Keys: []string{"T"}, Show: "T", Scope: OnBackend, Words: "restart", Help: "fault: SIGTERM, then start it again at once", Action: Act, Mutates: true, Command: fault(api.FaultRestart), Foot: 85},
 	{Keys: []string{"C"}, Show: "C", Scope: OnBackend, Words: "clear fault", Help: "take back the fault that is in force on it", Action: Act, Mutates: true, Command: clearFault, Foot: 18},
 	{Keys: []string{"C"}, Show: "C", Scope: OnFault, Words: "clear fault", Help: "take the fault back", Action: Act, Mutates: true, Command: clearFault, Foot: 10},
 	{Keys: []string{"D"}, Show: "D", Scope: OnHost, Words: "drain host", Help: "drain every backend of the host", Action: Act, Mutates: true, Command: drain, Foot: 10},

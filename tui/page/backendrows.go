@@ -64,16 +64,20 @@ const (
 	colReason
 )
 
+// nameMost is how wide a column of names gets at most. Longer names than these
+// are cut: a name may have 63 bytes, and the figures must stay.
+const nameMost = 28
+
 // backendColumns are the columns of a list of backends. Within the page of one
-// pool its name is not said again.
-func backendColumns(inPool bool) []widget.Column {
+// pool its name is not said again. name is the width of the names.
+func backendColumns(x *Context, inPool bool, name int) []widget.Column {
 	all := []widget.Column{
-		colState:   {Head: "  STATE", Width: 7},
-		colName:    {Head: "NAME", Width: 12, Grow: 2, GrowMax: 24},
-		colPool:    {Head: "POOL", Width: 12, Grow: 1, GrowMax: 20, Drop: 4},
+		colState:   {Head: "  STATE", Width: theme.LookWidth},
+		colName:    {Head: "NAME", Width: name},
+		colPool:    {Head: "POOL", Width: 14, Grow: 1, GrowMax: 20, Drop: 4},
 		colHost:    {Head: "HOST", Width: 9, Grow: 1, GrowMax: 16, Drop: 9},
 		colAddress: {Head: "ADDRESS", Width: 16, Drop: 8},
-		colWeight:  {Head: "W", Width: 9, Right: true},
+		colWeight:  {Head: "W", Width: 3, Right: true},
 		colShare:   {Head: "SHARE %", Width: 7, Right: true, Drop: 6},
 		colFlows:   {Head: "FLOWS", Width: 6, Right: true, Drop: 7},
 		colRate:    {Head: "REQ/S", Width: 7, Right: true},
@@ -82,7 +86,10 @@ func backendColumns(inPool bool) []widget.Column {
 		colPID:     {Head: "PID", Width: 7, Right: true, Drop: 12},
 		colSince:   {Head: "SINCE", Width: 7, Right: true, Drop: 10},
 		colStrip:   {Head: "PROBES, newest right", Width: 20, Grow: 2, GrowMax: 44, Drop: 5},
-		colReason:  {Head: "REASON", Width: 24, Grow: 6, Drop: 3},
+		colReason:  {Head: "REASON", Width: 20, Grow: 6, Drop: 3},
+	}
+	if len(x.Staged) > 0 {
+		all[colWeight].Width = len("100 → 70") + 1 // the staged one stands beside it
 	}
 	if inPool {
 		all[colPool].Width, all[colPool].Head, all[colPool].Grow, all[colPool].Drop = 0, "", 0, 0
@@ -161,7 +168,7 @@ func drawWeight(x *Context, c *widget.Canvas, at, w int, b *api.Backend) {
 // scale at the left.
 func drawPlots(c *widget.Canvas, y, h int, title string, t *api.Trend) {
 	seconds := max(len(t.Requests), len(t.P99))
-	c.Sub(0, y, c.W, 1).Rule(0, "REQ/S AND P99", title, fmt.Sprintf("%d s, one column = 1 s", seconds))
+	c.Sub(0, y, c.W, 1).Rule(0, "REQ/S AND P99", title, fmt.Sprintf("last %d s", seconds))
 	rows := h - 2 // the rule above and the time below
 	if rows < 2 {
 		return
@@ -173,15 +180,31 @@ func drawPlots(c *widget.Canvas, y, h int, title string, t *api.Trend) {
 	first := (rows + 1) / 2
 	const axis = 8
 	w := c.W - axis - 1
-	drawPlot(c, axis, y+1, w, first, t.Requests, func(top float64) string { return widget.Short(top) })
+	// Each second as wide as there is room for, so that the plot fills its place.
+	wide := max(w/max(seconds, 1), 1)
+	drawPlot(c, axis, y+1, w, first, widen(t.Requests, wide), func(top float64) string { return widget.Short(top) })
 	if rows-first > 0 {
-		drawPlot(c, axis, y+1+first, w, rows-first, t.P99, func(top float64) string { return widget.Short(top) + " ms" })
+		drawPlot(c, axis, y+1+first, w, rows-first, widen(t.P99, wide), func(top float64) string { return widget.Short(top) + " ms" })
 	}
 	bottom := y + 1 + rows
 	c.Right(axis, bottom, w, theme.Dim, "now")
-	if n := len(widget.Tail(t.Requests, w)); n > 20 {
-		c.Text(axis+w-n, bottom, theme.Dim, fmt.Sprintf("-%d s", n))
+	if n := len(widget.Tail(widen(t.Requests, wide), w)); n > 20 {
+		c.Text(axis+w-n, bottom, theme.Dim, fmt.Sprintf("-%d s", n/wide))
 	}
+}
+
+// widen repeats each value n times.
+func widen(values []float32, n int) []float32 {
+	if n < 2 {
+		return values
+	}
+	all := make([]float32, 0, n*len(values))
+	for _, v := range values {
+		for range n {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 func drawPlot(c *widget.Canvas, x, y, w, h int, values []float32, label func(float64) string) {

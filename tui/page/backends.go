@@ -100,7 +100,7 @@ func (p *Backends) Draw(x *Context, c *widget.Canvas) {
 
 func (p *Backends) drawList(x *Context, c *widget.Canvas) {
 	c.Rule(0, "BACKENDS", p.rows.Count(), fmt.Sprintf("s sort: %s", p.rows.OrderName()))
-	columns := backendColumns(false)
+	columns := backendColumns(x, false, p.rows.NameWidth(nameMost))
 	widths := fitBackends(columns, c.W-2)
 	c.Heads(1, 1, columns, widths)
 	p.seen = c.H - 2

@@ -128,7 +128,7 @@ func (p *Drills) Do(x *Context, a keys.Action) bool {
 func (p *Drills) Draw(x *Context, c *widget.Canvas) {
 	p.make(x)
 	d := p.rows.Selected()
-	list := block{least: 3, want: min(2+max(len(p.rows.items), 1), max(c.H/3, 4)), rank: 0, draw: func(c *widget.Canvas) { p.drawList(x, c) }}
+	list := block{least: 3, want: min(2+max(len(p.rows.items), 1), max(c.H/4, 3)), rank: 0, draw: func(c *widget.Canvas) { p.drawList(x, c) }}
 	if d == nil {
 		stack(c, []block{list})
 		return
@@ -141,7 +141,7 @@ func (p *Drills) Draw(x *Context, c *widget.Canvas) {
 	stack(c, []block{
 		list,
 		{least: 3, want: 6, rank: 2, draw: func(c *widget.Canvas) { drawFigures(x, c, d) }},
-		{least: 3, want: clip(len(d.Steps), 2), rank: 1, draw: func(c *widget.Canvas) { drawSteps(x, c, d) }},
+		{least: min(clip(len(d.Steps), 1), max(c.H/3, 4)), want: clip(len(d.Steps), 1), rank: 1, draw: func(c *widget.Canvas) { drawSteps(x, c, d) }},
 		{least: 3, want: 4, rank: 3, draw: func(c *widget.Canvas) { drawSeen(c, d) }},
 		{least: 2, want: clip(len(d.Verdicts), 1), rank: 4, draw: func(c *widget.Canvas) { drawVerdicts(c, d) }},
 		{least: 2, want: notes, rank: 5, draw: func(c *widget.Canvas) { drawNotes(c, d) }},
@@ -151,7 +151,7 @@ func (p *Drills) Draw(x *Context, c *widget.Canvas) {
 func (p *Drills) drawList(x *Context, c *widget.Canvas) {
 	c.Rule(0, "DRILLS", p.rows.Count(), "R runs the selected one")
 	columns := []widget.Column{
-		{Head: "  LAST", Width: 7}, {Head: "DRILL", Width: 14, Grow: 1, GrowMax: 24}, {Head: "RUN", Width: 4, Right: true, Drop: 4},
+		{Head: "  LAST", Width: theme.LookWidth}, {Head: "DRILL", Width: p.rows.NameWidth(nameMost)}, {Head: "RUN", Width: 4, Right: true, Drop: 4},
 		{Head: "FELT", Width: 7, Right: true}, {Head: "LIMIT", Width: 6, Right: true}, {Head: "AGE", Width: 7, Right: true, Drop: 1},
 		{Head: "FAULT", Width: 16, Grow: 1, GrowMax: 30, Drop: 3}, {Head: "REASON", Width: 20, Grow: 3, Drop: 2},
 	}
@@ -238,7 +238,10 @@ func drawFigures(x *Context, c *widget.Canvas, d *api.Drill) {
 		if i > 0 {
 			token = k
 		}
-		part.Big(3, 0, token, figure)
+		end := part.Big(3, 0, token, figure)
+		if l := limitFor(d, i); l != "" {
+			part.Cut(end+2, 1, part.W-end-2, theme.Dim, "limit "+l)
+		}
 		part.Cut(3, 4, slot-4, theme.Dim, under[i])
 		if i > 0 {
 			part.Fill(0, 0, 1, 5, theme.Faint, '│')
@@ -246,10 +249,21 @@ func drawFigures(x *Context, c *widget.Canvas, d *api.Drill) {
 	}
 }
 
+// limitFor is the limit of one of drawFigures' figures, empty without one.
+func limitFor(d *api.Drill, figure int) string {
+	want := []string{"", "took", "errors"}[figure]
+	for _, v := range d.Verdicts {
+		if v.Objective == want {
+			return v.Limit
+		}
+	}
+	return ""
+}
+
 // drawSteps draws each step and when it was on one time line.
 func drawSteps(x *Context, c *widget.Canvas, d *api.Drill) {
 	const took, limit = 9, 8
-	name := min(max(c.W*3/10, 24), 44)
+	name := min(max(c.W*2/5, 24), 56)
 	c.Cut(2, 0, name-2, theme.Dim, "STEP")
 	c.Right(c.W-limit-1, 0, limit, theme.Dim, "LIMIT")
 	c.Right(c.W-limit-took-1, 0, took, theme.Dim, "TOOK")
@@ -264,8 +278,12 @@ func drawSteps(x *Context, c *widget.Canvas, d *api.Drill) {
 	full := max(to-from, time.Second)
 	at := func(t time.Duration) int { return int(float64(t-from) / float64(full) * float64(w-1)) }
 	drawScale(c, name, w, from, to, at)
-	for i := 0; i < len(d.Steps) && i+1 < c.H; i++ {
-		s, y := &d.Steps[i], i+1
+	first := stepsFrom(d, c.H-1)
+	if first > 0 {
+		c.Cut(2, 0, name-2, theme.Dim, fmt.Sprintf("STEP  %d before", first))
+	}
+	for i := first; i < len(d.Steps) && i-first+1 < c.H; i++ {
+		s, y := &d.Steps[i], i-first+1
 		glyph, k := '·', theme.Dim
 		switch s.State {
 		case api.StateOK:
@@ -281,20 +299,35 @@ func drawSteps(x *Context, c *widget.Canvas, d *api.Drill) {
 		if s.State == api.StateUnknown {
 			text = theme.Dim
 		}
-		c.Cut(4, y, name-5, text, s.Name)
+		end := c.Cut(4, y, name-5, text, s.Name)
+		if s.Text != "" && end+3+widget.Width(s.Text) < name {
+			c.Text(end+2, y, theme.Dim, s.Text)
+		}
 		if s.State != api.StateUnknown && w > 4 {
-			first, last := at(s.At), at(s.At+s.Took)
+			begin, last := at(s.At), at(s.At+s.Took)
 			bar := '█'
 			if s.State == api.StateDegraded {
 				bar = '▓'
 			}
-			c.Fill(name+first, y, max(last-first, 1), 1, k, bar)
+			c.Fill(name+begin, y, max(last-begin, 1), 1, k, bar)
 			c.Right(c.W-limit-took-1, y, took, theme.Text, widget.Took(s.Took))
 		}
 		if s.Limit > 0 {
 			c.Right(c.W-limit-1, y, limit, theme.Dim, widget.Took(s.Limit))
 		}
 	}
+}
+
+// stepsFrom is the first step to draw when rows are too few for all: the one
+// under way is seen, with what came before it.
+func stepsFrom(d *api.Drill, rows int) int {
+	at := 0
+	for i := range d.Steps {
+		if d.Steps[i].State != api.StateUnknown {
+			at = i
+		}
+	}
+	return max(min(at+2-rows, len(d.Steps)-rows), 0)
 }
 
 // drawScale draws the seconds from the fault above the time line.
@@ -348,7 +381,11 @@ func drawVerdicts(c *widget.Canvas, d *api.Drill) {
 	if !d.Phase.Live() {
 		word = string(d.Phase) + ": " + d.Reason
 	}
-	c.Rule(0, "VERDICT", word, "X then y aborts a drill that runs")
+	right := ""
+	if d.Phase.Live() {
+		right = "X then y aborts"
+	}
+	c.Rule(0, "VERDICT", word, right)
 	for i := 0; i < len(d.Verdicts) && i+1 < c.H; i++ {
 		v, y := &d.Verdicts[i], i+1
 		glyph, k := '·', theme.Dim

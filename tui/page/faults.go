@@ -156,7 +156,7 @@ func (p *Faults) drawFaults(x *Context, c *widget.Canvas) {
 		return
 	}
 	columns := []widget.Column{
-		{Head: "  ", Width: 7}, {Head: "ID", Width: 5}, {Head: "TARGET", Width: 16, Grow: 1, GrowMax: 28}, {Head: "FAULT", Width: 14, Grow: 1, GrowMax: 28},
+		{Head: "  ", Width: theme.LookWidth}, {Head: "ID", Width: 5}, {Head: "TARGET", Width: 16, Grow: 3, GrowMax: 8 + nameMost}, {Head: "FAULT", Width: 14, Grow: 1, GrowMax: 28},
 		{Head: "BY", Width: 8, Grow: 1, GrowMax: 20, Drop: 2}, {Head: "SINCE", Width: 8, Drop: 1}, {Head: "UNTIL", Width: 19, Drop: 3},
 		{Head: "REASON", Width: 12, Grow: 2, Drop: 4},
 	}
@@ -197,13 +197,14 @@ func untilWords(x *Context, f *api.Fault) string {
 func (p *Faults) drawTargets(x *Context, c *widget.Canvas) {
 	c.Rule(0, "WHAT CAN BE BROKEN", p.targets.Count(), "K kill · F freeze · S slow · T restart")
 	columns := []widget.Column{
-		{Head: "  STATE", Width: 7}, {Head: "BACKEND", Width: 14, Grow: 1, GrowMax: 28}, {Head: "POOL", Width: 12, Grow: 1, GrowMax: 24, Drop: 2},
+		{Head: "  STATE", Width: theme.LookWidth}, {Head: "BACKEND", Width: p.targets.NameWidth(nameMost)}, {Head: "POOL", Width: 12, Grow: 1, GrowMax: 24, Drop: 2},
 		{Head: "PID", Width: 7, Right: true}, {Head: "FLOWS", Width: 6, Right: true, Drop: 3}, {Head: "REQ/S", Width: 7, Right: true},
-		{Head: "P99 ms", Width: 6, Right: true, Drop: 4}, {Head: "FAULT", Width: 12, Grow: 1}, {Head: "OTHERS THAT SERVE", Width: 18, Drop: 1},
+		{Head: "P99 ms", Width: 6, Right: true, Drop: 4}, {Head: "FAULT", Width: 12, Grow: 1}, {Head: "OTHERS THAT SERVE", Width: 19, Drop: 1},
 	}
 	widths := widget.Fit(columns, c.W-2)
 	c.Heads(1, 1, columns, widths)
 	p.seen = c.H - 2
+	serving := crews(x.Status)
 	p.targets.Draw(c.Sub(0, 2, c.W, c.H-2), p.pane == 1 || len(p.faults.items) == 0, func(b *api.Backend, c *widget.Canvas, _ bool) {
 		widget.Row(0, widths, func(i, at, w int) {
 			switch i {
@@ -230,15 +231,14 @@ func (p *Faults) drawTargets(x *Context, c *widget.Canvas) {
 					c.Cut(at, 0, w, theme.Warn, "▲ "+faultWords(f))
 				}
 			case 8:
-				drawOthers(x, c, at, w, b)
+				drawOthers(c, at, w, serving[b.Pool].without(b))
 			}
 		})
 	})
 }
 
 // drawOthers says how many would be left if this backend went.
-func drawOthers(x *Context, c *widget.Canvas, at, w int, b *api.Backend) {
-	_, left, _ := Shares(x.Status, b.Pool, Change{Gone: map[string]bool{b.Name: true}})
+func drawOthers(c *widget.Canvas, at, w, left int) {
 	switch left {
 	case 0:
 		c.Cut(at, 0, w, theme.Crit, "none: users feel it")

@@ -51,6 +51,15 @@ func laneMark(e *api.Event) widget.Mark {
 	return m
 }
 
+// laneLeast is the width from which a lane says something beside another one.
+const laneLeast = 34
+
+// LaneRows is the least height at which DrawLanes shows every lane.
+func LaneRows(w int) int {
+	perRow := max(w/laneLeast, 1)
+	return 1 + (len(laneNames)+perRow-1)/perRow
+}
+
 // DrawLanes draws the last 15 minutes, a lane a row when there is room, and
 // several in a row when there is not.
 func DrawLanes(x *Context, c *widget.Canvas) {
@@ -58,7 +67,7 @@ func DrawLanes(x *Context, c *widget.Canvas) {
 	perRow := 1
 	if rows < len(laneNames) {
 		perRow = (len(laneNames) + rows - 1) / max(rows, 1)
-		perRow = min(perRow, max(c.W/34, 1))
+		perRow = min(perRow, max(c.W/laneLeast, 1))
 	}
 	const label = 8
 	slot := (c.W - 2) / perRow
@@ -115,5 +124,5 @@ func drawLegend(c *widget.Canvas, x, y int) {
 		c.Put(x, y, l.k, l.r)
 		x = c.Text(x+2, y, theme.Dim, l.s) + 2
 	}
-	c.Cut(x, y, c.W-x, theme.Dim, "m people, by first letter")
+	c.Cut(x, y, c.W-x, theme.Dim, "m people")
 }

@@ -66,7 +66,7 @@ func (*Overview) Words(*Context) []string { return []string{"get", "sites"} }
 // Target implements Page.
 func (p *Overview) Target(x *Context) id.Ref {
 	p.make(x)
-	if p.pane == 1 {
+	if p.pane == 1 || len(p.needs.items) == 0 {
 		return p.sites.Target()
 	}
 	return p.needs.Target()
@@ -113,7 +113,7 @@ func (p *Overview) Do(x *Context, a keys.Action) bool {
 		}
 		return false
 	}
-	if p.pane == 1 {
+	if p.pane == 1 || len(p.needs.items) == 0 {
 		return p.sites.Do(a, 10)
 	}
 	return p.needs.Do(a, 10)
@@ -136,15 +136,13 @@ func (p *Overview) Draw(x *Context, c *widget.Canvas) {
 		c = c.Sub(0, 0, c.W-w-1, c.H)
 	}
 	running := underWay(x)
-	lanes := len(laneNames)
-	laneRows := lanes + 3
-	if c.W >= 110 {
-		laneRows = max(laneRows, len(s.Drills)+2)
-		laneRows = min(laneRows, lanes+3)
+	laneRows := len(laneNames) + 3
+	if c.W < 110 && c.H < 30 {
+		laneRows = LaneRows(c.W) // several lanes in a row, nothing blank
 	}
 	blocks := []block{
-		{least: 2, want: 1 + max(len(p.needs.items), 1), rank: 0, draw: func(c *widget.Canvas) { p.drawNeeds(x, c) }},
-		{least: 3, want: 2 + max(len(s.Sites), 1), rank: 1, draw: func(c *widget.Canvas) { p.drawSites(x, c) }},
+		{least: 1 + min(max(len(p.needs.items), 1), max(c.H/5, 3)), want: 1 + max(len(p.needs.items), 1), rank: 0, draw: func(c *widget.Canvas) { p.drawNeeds(x, c) }},
+		{least: 2 + min(max(len(s.Sites), 1), 3), want: 2 + max(len(s.Sites), 1), rank: 1, draw: func(c *widget.Canvas) { p.drawSites(x, c) }},
 		{least: 3, want: laneRows, rank: 3, draw: func(c *widget.Canvas) {
 			if c.W < 110 {
 				DrawLanes(x, c)
@@ -158,10 +156,10 @@ func (p *Overview) Draw(x *Context, c *widget.Canvas) {
 		{least: 2, want: clip(len(running), 1), rank: 2, draw: func(c *widget.Canvas) { drawUnderWay(x, c, running) }},
 	}
 	if c.W < 110 {
-		blocks = append(blocks, block{least: 2, want: clip(len(s.Drills), 1), rank: 4, draw: func(c *widget.Canvas) { DrawMeasured(x, c) }})
+		blocks = append(blocks, block{least: 2, want: clip(min(len(s.Drills), 4), 2), rank: 4, draw: func(c *widget.Canvas) { DrawMeasured(x, c) }})
 	}
-	clients := block{least: 3, want: clip(len(s.Clients), 2), rank: 5, draw: func(c *widget.Canvas) { drawClients(x, c) }}
-	latest := block{least: 3, want: 6, rank: 4, draw: func(c *widget.Canvas) { drawLatest(x, c) }}
+	clients := block{least: 3, want: clip(len(s.Clients), 2), rank: 6, draw: func(c *widget.Canvas) { drawClients(x, c) }}
+	latest := block{least: 3, want: 6, rank: 5, draw: func(c *widget.Canvas) { drawLatest(x, c) }}
 	if side != nil {
 		stack(side, []block{latest})
 		stack(c, append(blocks, clients))
@@ -190,13 +188,17 @@ func (p *Overview) drawNeeds(x *Context, c *widget.Canvas) {
 		c.Cut(3, 1, c.W-4, theme.Dim, "nothing: all is as it should be")
 		return
 	}
+	name := 0
+	for _, q := range p.needs.items {
+		name = max(name, min(widget.Width(q.Subject.Name), nameMost))
+	}
 	columns := []widget.Column{
-		{Width: 7}, {Width: 8, Drop: 4}, {Width: 14, Grow: 2, GrowMax: 28},
-		{Width: 20, Grow: 5}, {Width: 18, Grow: 3, Drop: 3}, {Width: 8, Drop: 2}, {Width: 10, Drop: 5},
+		{Width: theme.LookWidth}, {Width: 8, Drop: 5}, {Width: name},
+		{Width: 24, Grow: 5}, {Width: 26, Grow: 3, Drop: 3}, {Width: 8, Drop: 2}, {Width: 10, Drop: 6},
 	}
 	widths := widget.Fit(columns, c.W-2)
 	seen := c.Sub(0, 1, c.W, c.H-1)
-	p.needs.Draw(seen, p.pane == 0, func(q *api.Problem, c *widget.Canvas, _ bool) {
+	p.needs.Draw(seen, p.pane == 0 || len(p.sites.items) == 0, func(q *api.Problem, c *widget.Canvas, _ bool) {
 		look := theme.OfState(q.State)
 		widget.Row(0, widths, func(i, at, w int) {
 			switch i {
@@ -241,7 +243,7 @@ func PageOf(k id.Kind) string {
 func (p *Overview) drawSites(x *Context, c *widget.Canvas) {
 	c.Rule(0, "SITES", p.sites.Count(), "last 16 min")
 	columns := []widget.Column{
-		{Head: "  STATE", Width: 7}, {Head: "SITE", Width: 8, Grow: 1, GrowMax: 22},
+		{Head: "  STATE", Width: theme.LookWidth}, {Head: "SITE", Width: 8, Grow: 1, GrowMax: 22},
 		{Head: "HOSTS", Width: 5, Right: true, Drop: 4}, {Head: "POOLS", Width: 5, Right: true, Drop: 2},
 		{Head: "BACKENDS", Width: 8, Right: true, Drop: 3}, {Head: "REQ/S", Width: 8, Grow: 2, GrowMax: 32, Drop: 5},
 		{Width: 7, Right: true}, {Head: "P99 ms", Width: 8, Grow: 2, GrowMax: 32, Drop: 7}, {Width: 5, Right: true, Drop: 1},
@@ -255,7 +257,7 @@ func (p *Overview) drawSites(x *Context, c *widget.Canvas) {
 		columns[8].Head = "P99"
 	}
 	c.Heads(1, 1, columns, widths)
-	p.sites.Draw(c.Sub(0, 2, c.W, c.H-2), p.pane == 1, func(s *api.Site, c *widget.Canvas, _ bool) {
+	p.sites.Draw(c.Sub(0, 2, c.W, c.H-2), p.pane == 1 || len(p.needs.items) == 0, func(s *api.Site, c *widget.Canvas, _ bool) {
 		widget.Row(0, widths, func(i, at, w int) {
 			switch i {
 			case 0:
@@ -311,9 +313,13 @@ func drawErrors(c *widget.Canvas, x, w int, pct float64) {
 }
 
 func drawClients(x *Context, c *widget.Canvas) {
-	c.Rule(0, "CLIENTS", fmt.Sprint(len(x.Status.Clients)), "built-in traffic, as it sees the fleet")
+	right := "built-in traffic, as it sees the fleet"
+	if hidden := len(x.Status.Clients) - (c.H - 2); hidden > 0 {
+		right = fmt.Sprintf("%d more", hidden)
+	}
+	c.Rule(0, "CLIENTS", fmt.Sprint(len(x.Status.Clients)), right)
 	columns := []widget.Column{
-		{Head: "  STATE", Width: 7}, {Head: "NAME", Width: 12, Grow: 1, GrowMax: 24}, {Head: "LISTENER", Width: 12, Drop: 3},
+		{Head: "  STATE", Width: theme.LookWidth}, {Head: "NAME", Width: 12, Grow: 1, GrowMax: 24}, {Head: "LISTENER", Width: 12, Drop: 3},
 		{Head: "REQ/S", Width: 7, Right: true}, {Head: "P99 ms", Width: 6, Right: true}, {Head: "ERR %", Width: 5, Right: true},
 		{Head: "LAST ERROR", Width: 24, Grow: 3, Drop: 2},
 	}

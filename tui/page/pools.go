@@ -202,7 +202,7 @@ func (p *Pools) Draw(x *Context, c *widget.Canvas) {
 		p.drawPool(x, c, pool)
 		return
 	}
-	w := min(max(c.W*3/10, 36), 56)
+	w := min(max(c.W*34/100, 36), 56)
 	c.Fill(w, 0, 1, c.H, theme.Faint, '│')
 	left := c.Sub(0, 0, w, c.H)
 	listeners := listenersOf(x.Status, pool.Name)
@@ -217,7 +217,7 @@ func (p *Pools) Draw(x *Context, c *widget.Canvas) {
 func (p *Pools) drawPools(x *Context, c *widget.Canvas) {
 	c.Rule(0, "POOLS", p.pools.Count(), "s sort: "+p.pools.OrderName())
 	columns := []widget.Column{
-		{Head: "  STATE", Width: 7}, {Head: "POOL", Width: 12, Grow: 2, GrowMax: 28}, {Head: "SITE", Width: 10, Drop: 6},
+		{Head: "  STATE", Width: theme.LookWidth}, {Head: "POOL", Width: p.pools.NameWidth(nameMost)}, {Head: "SITE", Width: 10, Drop: 6},
 		{Head: "UP", Width: 5, Right: true}, {Head: "SCHED", Width: 5, Drop: 5}, {Head: "REQ/S", Width: 6, Right: true, Drop: 1},
 		{Head: "P99 ms", Width: 6, Right: true, Drop: 2}, {Head: "ERR %", Width: 5, Right: true, Drop: 3},
 		{Head: "OUT WITHIN", Width: 10, Right: true, Drop: 7}, {Head: "REQ/S, 60 s", Width: 16, Grow: 2, GrowMax: 40, Drop: 8},
@@ -280,7 +280,7 @@ func (p *Pools) drawBackends(x *Context, c *widget.Canvas, pool *api.Pool) {
 	if pool.Panic && end+3 < c.W {
 		c.Cut(end+2, 1, c.W-end-3, theme.Warn, "▲ PANIC: too few are up, all are used")
 	}
-	columns := backendColumns(true)
+	columns := backendColumns(x, true, p.backends.NameWidth(nameMost))
 	widths := fitBackends(columns, c.W-2)
 	c.Heads(1, 2, columns, widths)
 	p.backends.Draw(c.Sub(0, 3, c.W, c.H-3), p.pane == 1, func(b *api.Backend, c *widget.Canvas, _ bool) {

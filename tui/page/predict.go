@@ -27,6 +27,8 @@ func (ch Change) weightAfter(b *api.Backend) int {
 		return w
 	case b.Phase == api.PhaseIdle && b.Health.Effective != api.Down:
 		return w // only its weight keeps it out
+	case b.Phase == api.PhaseStandby && b.Backup:
+		return w // it is counted only when nobody else serves
 	}
 	return 0
 }
@@ -57,6 +59,43 @@ func Shares(s *api.Status, pool string, ch Change) (shares map[string]float64, s
 		return shares, serving, true
 	}
 	return shares, 0, false
+}
+
+// crew is who would serve in a pool: those in front, and the backups behind.
+type crew struct{ front, backups int }
+
+// crews counts every pool's crew in one go; Shares looks at one pool.
+func crews(s *api.Status) map[string]crew {
+	all := make(map[string]crew, len(s.Pools))
+	for i := range s.Backends {
+		b := &s.Backends[i]
+		if (Change{}).weightAfter(b) == 0 {
+			continue
+		}
+		c := all[b.Pool]
+		if b.Backup {
+			c.backups++
+		} else {
+			c.front++
+		}
+		all[b.Pool] = c
+	}
+	return all
+}
+
+// without is how many would serve if b went.
+func (c crew) without(b *api.Backend) int {
+	if (Change{}).weightAfter(b) > 0 {
+		if b.Backup {
+			c.backups--
+		} else {
+			c.front--
+		}
+	}
+	if c.front > 0 {
+		return c.front
+	}
+	return c.backups
 }
 
 // Effect says what a command would do to backends.

@@ -76,7 +76,7 @@ func faultWords(f *api.Fault) string {
 
 func drawUnderWay(x *Context, c *widget.Canvas, all []task) {
 	c.Rule(0, "IN PROGRESS", fmt.Sprint(len(all)), "")
-	columns := []widget.Column{{Width: 7}, {Width: 16, Grow: 1, GrowMax: 28}, {Width: 20, Grow: 2}, {Width: 10, Drop: 2}, {Width: 20, Right: true, Drop: 1}}
+	columns := []widget.Column{{Width: theme.LookWidth}, {Width: 16, Grow: 1, GrowMax: 28}, {Width: 20, Grow: 2}, {Width: 10, Drop: 2}, {Width: 20, Right: true, Drop: 1}}
 	widths := widget.Fit(columns, c.W-2)
 	for y := 1; y < c.H && y <= len(all); y++ {
 		t := all[y-1]
@@ -106,13 +106,25 @@ func drawUnderWay(x *Context, c *widget.Canvas, all []task) {
 // DrawMeasured draws what the last run of each drill measured. A drill that
 // never ran has no figure.
 func DrawMeasured(x *Context, c *widget.Canvas) {
-	c.Rule(0, "DRILLS", fmt.Sprint(len(x.Status.Drills)), "as probes measured")
+	right := "as probes measured"
+	if c.H < 2+len(x.Status.Drills) && c.H < 4 {
+		right = "as probes measured · 4 opens"
+	}
+	c.Rule(0, "DRILLS", fmt.Sprint(len(x.Status.Drills)), right)
 	if len(x.Status.Drills) == 0 {
 		c.Cut(1, 1, c.W-2, theme.Dim, "the spec has no drill")
 		return
 	}
+	if c.H < 2+len(x.Status.Drills) && c.H < 4 {
+		drawMeasuredShort(x, c)
+		return
+	}
+	name := 0
+	for i := range x.Status.Drills {
+		name = max(name, min(widget.Width(x.Status.Drills[i].Name), nameMost))
+	}
 	columns := []widget.Column{
-		{Head: "  LAST", Width: 7}, {Head: "DRILL", Width: 10, Grow: 1}, {Head: "FELT", Width: 7, Right: true}, {Head: "LIMIT", Width: 6, Right: true, Drop: 1},
+		{Head: "  LAST", Width: theme.LookWidth}, {Head: "DRILL", Width: name}, {Head: "FELT", Width: 7, Right: true}, {Head: "LIMIT", Width: 6, Right: true, Drop: 1},
 		{Head: "AGE", Width: 6, Right: true, Drop: 2},
 	}
 	widths := widget.Fit(columns, c.W-2)
@@ -143,6 +155,29 @@ func DrawMeasured(x *Context, c *widget.Canvas) {
 				}
 			}
 		})
+	}
+}
+
+// drawMeasuredShort draws the drills one after the other in a line: the state,
+// the name, and what was measured of what is allowed.
+func drawMeasuredShort(x *Context, c *widget.Canvas) {
+	at := 1
+	for i := range x.Status.Drills {
+		d := &x.Status.Drills[i]
+		look := theme.OfDrill(d.Phase)
+		text := d.Name + " " + felt(d)
+		if limit := limitOf(d); limit != "" && d.Run > 0 {
+			text += " of " + limit
+		}
+		if d.Run == 0 {
+			text = d.Name + " never"
+		}
+		if at+2+widget.Width(text) > c.W-1 {
+			c.Put(min(at, c.W-2), 1, theme.Dim, '…')
+			return
+		}
+		c.Put(at, 1, look.Token, look.Glyph)
+		at = c.Text(at+2, 1, theme.Text, text) + 3
 	}
 }
 

@@ -33,6 +33,7 @@ type Rows[T any] struct {
 	reverse bool
 	made    made
 	items   []*T
+	longest int // the widest name of the items
 	total   int
 }
 
@@ -52,7 +53,7 @@ func (r *Rows[T]) Make(x *Context, all []T, sub string, keep func(*T) bool) []*T
 	if r.made == m {
 		return r.items
 	}
-	r.made, r.items, r.total = m, r.items[:0], 0
+	r.made, r.items, r.total, r.longest = m, r.items[:0], 0, 0
 	for i := range all {
 		t := &all[i]
 		if keep != nil && !keep(t) {
@@ -67,6 +68,7 @@ func (r *Rows[T]) Make(x *Context, all []T, sub string, keep func(*T) bool) []*T
 			continue
 		}
 		r.items = append(r.items, t)
+		r.longest = max(r.longest, widget.Width(r.Name(t)))
 	}
 	if len(r.Orders) > 0 {
 		less := r.Orders[r.order].Less
@@ -80,6 +82,10 @@ func (r *Rows[T]) Make(x *Context, all []T, sub string, keep func(*T) bool) []*T
 	}
 	return r.items
 }
+
+// NameWidth is the width of a column for the names: no name is cut that is at
+// most most cells wide, and no cell is wasted on shorter ones.
+func (r *Rows[T]) NameWidth(most int) int { return min(max(r.longest, 8), most) }
 
 func (r *Rows[T]) key(i int) string { return r.Name(r.items[i]) }
 
@@ -187,13 +193,11 @@ func (r *Rows[T]) Draw(c *widget.Canvas, focus bool, row func(t *T, c *widget.Ca
 			c.Put(0, y, theme.Accent, '✓')
 		}
 		if top+y == sel {
-			k := theme.Accent
-			if !focus {
-				k = theme.Faint
-			}
-			c.Put(0, y, k, '▌')
 			if focus {
+				c.Put(0, y, theme.Accent, '▌')
 				c.Cursor(0, y)
+			} else {
+				c.Put(0, y, theme.Faint, '▏') // another shape: not by colour alone
 			}
 		}
 	}

@@ -8,7 +8,11 @@ import (
 
 // DrawVotes draws what each host measured of a backend, one a line.
 func DrawVotes(c *widget.Canvas, votes []api.Vote) {
-	columns := []widget.Column{{Width: 12}, {Width: 14, Grow: 1, GrowMax: 22}, {Width: 20, Grow: 2}, {Width: 9, Right: true, Drop: 1}, {Width: 9, Drop: 2}}
+	from := 0
+	for i := range votes {
+		from = max(from, min(len("from ")+widget.Width(votes[i].Host), 24))
+	}
+	columns := []widget.Column{{Width: 12}, {Width: from}, {Width: 20, Grow: 2}, {Width: 9, Right: true, Drop: 1}, {Width: 9, Drop: 2}}
 	widths := widget.Fit(columns, c.W)
 	for y := range min(len(votes), c.H) {
 		v := &votes[y]
@@ -25,7 +29,7 @@ func DrawVotes(c *widget.Canvas, votes []api.Vote) {
 			case 0:
 				c.Cut(at, y, w, theme.Dim, ClockMillis(v.Since))
 			case 1:
-				c.Cut(at, y, w, theme.Text, "probe from "+v.Host)
+				c.Cut(at, y, w, theme.Text, "from "+v.Host)
 			case 2:
 				c.Cut(at, y, w, k, v.Reason)
 			case 3:

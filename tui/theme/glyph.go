@@ -11,7 +11,10 @@ type Look struct {
 }
 
 // WordWidth is the width of the longest state word.
-const WordWidth = 5
+const WordWidth = 6
+
+// LookWidth is the width of a look: glyph, blank, word.
+const LookWidth = 2 + WordWidth
 
 // OfState is the look of a plain state.
 func OfState(s api.State) Look {
@@ -33,7 +36,7 @@ func OfState(s api.State) Look {
 func OfBackend(b *api.Backend) Look {
 	switch {
 	case b.Health.Forced == api.Down:
-		return Look{'◇', "forcd", Maint}
+		return Look{'◇', "forced", Maint}
 	case b.State == api.StateDown:
 		return OfState(api.StateDown)
 	}

@@ -2,7 +2,9 @@ package proxy_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,5 +85,49 @@ func TestARefusingBackendIsBackAtOnce(t *testing.T) {
 	// Nobody is left: it is tried all the same, and clients are told by a reset.
 	if _, err := visit(port); err == nil {
 		t.Error("a client was served by nobody")
+	}
+}
+
+// TestGetsOverHTTP2AreRepeated: a request without a body is one over HTTP/2,
+// too, and may be sent again; the backend sees no body either.
+func TestGetsOverHTTP2AreRepeated(t *testing.T) {
+	cut := serveHTTP(t, "b1", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	var coded atomic.Int64
+	well := serveHTTP(t, "b2", func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			coded.Add(1)
+		}
+		_, _ = io.WriteString(w, "b2")
+	})
+	port := freePort(t)
+	setUp(t, pool(", scheduler: rr, ejection: {off: true}", "", cut.backend, well.backend)+listener("http", port, ""))
+	c := client(t, h2c)
+	for range 10 {
+		if g := ask(t, c, "GET", url(port, "/"), nil); g.body != "b2" {
+			t.Errorf("a GET got %s", g.Status)
+		}
+	}
+	if coded.Load() > 0 {
+		t.Errorf("%d GETs reached the backend with a chunked body", coded.Load())
+	}
+}
+
+// TestUploadsThatAreResetEndNothing: clients that reset a stream while its body
+// is being waited for leave the transport reading after the request is over.
+func TestUploadsThatAreResetEndNothing(t *testing.T) {
+	back := serveHTTP(t, "b1", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	port := freePort(t)
+	s := setUp(t, pool("", "", back.backend)+listener("http", port, ""))
+	c := dial(t, port)
+	go func() { _, _ = io.Copy(io.Discard, c) }()
+	sent := frame([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 4, 0, 0)
+	for n := range uint32(5000) {
+		sent = frame(sent, 1, 4, 2*n+1, 0x83, 0x86, 0x84, 0x41, 1, 'x') // POST, its body to come
+		sent = frame(sent, 3, 0, 2*n+1, 0, 0, 0, 8)
+	}
+	_, _ = c.Write(sent) // the connection may be ended for it
+	eventually(t, "all of it is over", func() bool { return s.reading("b1").Active == 0 })
+	if g := ask(t, client(t, nil), "POST", url(port, "/"), strings.NewReader("well")); g.body != "well" {
+		t.Errorf("another user got %s", g.Status)
 	}
 }

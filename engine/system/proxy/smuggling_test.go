@@ -212,10 +212,6 @@ func TestRapidResetIsBounded(t *testing.T) {
 	port := freePort(t)
 	s := setUp(t, pool("", "", back.backend)+listener("http", port, ""))
 	c := dial(t, port)
-	frame := func(b []byte, kind, flags byte, stream uint32, payload ...byte) []byte {
-		b = append(b, byte(len(payload)>>16), byte(len(payload)>>8), byte(len(payload)), kind, flags)
-		return append(binary.BigEndian.AppendUint32(b, stream), payload...)
-	}
 	// HPACK: :method GET, :scheme http, :authority x, :path /wait.
 	head := append([]byte{0x82, 0x86, 0x41, 1, 'x', 0x04, 5}, "/wait"...)
 	sent := frame([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 4, 0, 0)
@@ -239,4 +235,10 @@ func TestRapidResetIsBounded(t *testing.T) {
 	if most.Load() > 251+250 { // those that are being cancelled while the next ones begin
 		t.Errorf("%d requests at once from one connection", most.Load())
 	}
+}
+
+// frame appends an HTTP/2 frame (RFC 9113 section 4.1).
+func frame(b []byte, kind, flags byte, stream uint32, payload ...byte) []byte {
+	b = append(b, byte(len(payload)>>16), byte(len(payload)>>8), byte(len(payload)), kind, flags)
+	return append(binary.BigEndian.AppendUint32(b, stream), payload...)
 }

@@ -679,7 +679,17 @@ func TestClientsThatLeaveAreNotHeldAgainstTheBackend(t *testing.T) {
 			eventually(t, "it is there", func() bool { return one.hits.Load() > at })
 			cancel()
 		}()
-		if _, err := client(t, nil).Do(r); err == nil {
+		// It leaves by a reset: a FIN alone may be a client that only waits.
+		c := client(t, func(tr *http.Transport) {
+			tr.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, address)
+				if err == nil {
+					_ = c.(*net.TCPConn).SetLinger(0)
+				}
+				return c, err
+			}
+		})
+		if _, err := c.Do(r); err == nil {
 			t.Error("it was answered")
 		}
 		<-left // the backend learns of it
@@ -688,4 +698,42 @@ func TestClientsThatLeaveAreNotHeldAgainstTheBackend(t *testing.T) {
 	if n := s.reading("b1").Totals.Errors; n != 0 {
 		t.Errorf("%d errors", n)
 	}
+}
+
+// TestHalfClosedClientsGetTheirAnswer: over HTTP and HTTPS a client that sends
+// no more hears what it asked for, also what it asked behind it; one that has
+// left is not waited for longer than the request time.
+func TestHalfClosedClientsGetTheirAnswer(t *testing.T) {
+	release, asked := make(chan struct{}), make(chan struct{}, 10)
+	back := serveHTTP(t, "b1", func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-r.Context().Done():
+		case <-release:
+			_, _ = io.WriteString(w, "well "+r.URL.Path)
+		}
+	})
+	port := freePort(t)
+	s := setUp(t, pool("", "", back.backend)+listener("http", port, ", request: 1s"))
+	half := func() *net.TCPConn {
+		c := dial(t, port)
+		_, _ = io.WriteString(c, "GET /one HTTP/1.1\r\nHost: x\r\n\r\nGET /two HTTP/1.1\r\nHost: x\r\n\r\n")
+		_ = c.CloseWrite()
+		<-asked
+		return c
+	}
+	c := half()
+	// Time enough for the server to see the end.
+	<-time.After(50 * time.Millisecond)
+	release <- struct{}{}
+	go func() { <-asked; release <- struct{}{} }()
+	b, err := io.ReadAll(c)
+	if err != nil || strings.Count(string(b), "200 OK") != 2 || !strings.Contains(string(b), "well /one") || !strings.Contains(string(b), "well /two") {
+		t.Errorf("a half-closed client got %q, %v", b, err)
+	}
+	c = half()
+	if b, _ := io.ReadAll(c); strings.Contains(string(b), "200") {
+		t.Errorf("without an answer of the backend it got %q", b)
+	}
+	eventually(t, "nobody is waited for", func() bool { return s.reading("b1").Active == 0 })
 }

@@ -21,6 +21,8 @@
 //   - A request that may be sent again does not wait for a backend that went
 //     down meanwhile, if another one is up.
 //   - An answer that breaks off in the middle breaks off for the client, too.
+//   - A client that has closed its sending half gets its answer. One that has
+//     gone without an answer never looks as if it got one.
 //   - Hop-by-hop headers end here; what a client says of X-Forwarded-* passes
 //     only if the client is trusted.
 //   - Heads are bounded in size and time, bodies in the time without a byte.
@@ -33,6 +35,7 @@
 //
 // From RFC 9112: line ends of LF alone and folded headers are accepted as the
 // library does, and written anew; a Content-Length beside chunked is dropped
-// (section 6.3) but the connection goes on. The proxy's
+// (section 6.3) but the connection goes on; over HTTP/1.0 chunked is ignored and
+// the connection is closed. The proxy's
 // testdata/smuggling.txt says what each such request gets.
 package web

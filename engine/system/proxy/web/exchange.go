@@ -30,6 +30,7 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 
+	ctx   context.Context // ends when nobody waits for the answer any more
 	began time.Time
 	body  *watched // the client's body; nil without one
 	tried int      // backends that failed so far
@@ -43,13 +44,39 @@ type watched struct {
 	failed  atomic.Bool // the client's end broke
 	front   *meter.Meter
 	backend atomic.Pointer[meter.Meter] // of the attempt
-	control *http.ResponseController
-	pause   time.Duration // how long the client may send nothing
+	pause   time.Duration               // how long the client may send nothing
+
+	mu      sync.Mutex
+	control *http.ResponseController // nil once the exchange is over
+}
+
+// errOver means that the exchange has ended: a transport that was told so may
+// still be reading.
+var errOver = errors.New("web: the request is over")
+
+// wait lets the client send nothing until t.
+func (b *watched) wait(t time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.control == nil {
+		return false // the server has taken back what the controller stands on
+	}
+	_ = b.control.SetReadDeadline(t) // no system call
+	return true
+}
+
+// end must come before the handler returns.
+func (b *watched) end() {
+	b.mu.Lock()
+	b.control = nil
+	b.mu.Unlock()
 }
 
 func (b *watched) Read(p []byte) (int, error) {
 	b.touched.Store(true)
-	_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // no system call
+	if !b.wait(time.Now().Add(b.pause)) {
+		return 0, errOver
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.front.In(int64(n))
 	if m := b.backend.Load(); m != nil {
@@ -59,7 +86,7 @@ func (b *watched) Read(p []byte) (int, error) {
 		b.failed.Store(true) // the time stays over: the server would read the rest
 	} else if err != nil {
 		// From here on the server itself watches for the client's leave.
-		_ = b.control.SetReadDeadline(time.Time{})
+		b.wait(time.Time{})
 	}
 	return n, err
 }
@@ -74,15 +101,24 @@ func (x *exchange) run() {
 		x.server.fail(x.w, http.StatusServiceUnavailable, "no server is available")
 		return
 	}
+	var release func()
+	x.ctx, release = x.stay()
+	defer release()
 	flows := x.server.front.Flows
 	x.snap.First(x.pool)
-	if x.r.Body != nil && x.r.Body != http.NoBody {
+	// Over HTTP/2 a request without a body has one all the same, of no bytes; sent
+	// on as one, it would be chunked, and could not be sent twice.
+	if x.r.Body != nil && x.r.ContentLength != 0 {
 		x.body = &watched{ReadCloser: x.r.Body, front: x.server.front.Meter, control: http.NewResponseController(x.w), pause: x.set.Spec.Request.D()}
+		defer x.body.end()
 	}
 	ask := flow.Ask{Pool: x.pool, Source: x.source, StickTo: x.stickTo()}
 	for {
-		place, err := flows.Acquire(x.r.Context(), x.snap, ask)
+		place, err := flows.Acquire(x.ctx, x.snap, ask)
 		if err != nil {
+			if x.ctx.Err() != nil {
+				panic(http.ErrAbortHandler) // it left the queue
+			}
 			code, text := codeOf(err)
 			x.server.fail(x.w, code, text)
 			return
@@ -100,8 +136,8 @@ func (x *exchange) run() {
 			x.server.fail(x.w, http.StatusBadRequest, "the request's body is broken or came too slowly")
 			return
 		}
-		if x.r.Context().Err() != nil {
-			return // nobody is waiting for an answer
+		if x.ctx.Err() != nil {
+			panic(http.ErrAbortHandler) // nobody is waiting; to return would be an empty 200
 		}
 		// The budget is there so that retries do not double the load of a pool that
 		// fails. What a lost backend had is not in it, nor what never reached one:
@@ -159,7 +195,7 @@ const (
 // attempt sends the request to one backend. It returns an error only while the
 // client has got nothing.
 func (x *exchange) attempt(place *flow.Place) error {
-	ctx, cancel := context.WithCancelCause(x.r.Context())
+	ctx, cancel := context.WithCancelCause(x.ctx)
 	if place.Pool.Upstream.Proxy != spec.ProxyOff {
 		ctx = context.WithValue(ctx, proxyHeader{}, x.addresses())
 	}
@@ -195,7 +231,7 @@ func (x *exchange) attempt(place *flow.Place) error {
 		if cause := context.Cause(ctx); errors.Is(cause, errCut) || errors.Is(cause, errLost) {
 			err = cause
 		}
-		client := x.r.Context().Err() != nil || x.body != nil && x.body.failed.Load() || errors.Is(err, errCut)
+		client := x.ctx.Err() != nil || x.body != nil && x.body.failed.Load() || errors.Is(err, errCut)
 		o := flow.Blame(err)
 		o.Client, o.Reason = o.Client || client, words(err)
 		place.Done(o)
@@ -259,7 +295,7 @@ func (x *exchange) addresses() proxyproto.Header {
 // outcome says what an answer means for the backend.
 func (x *exchange) outcome(resp *http.Response, err error) flow.Outcome {
 	switch {
-	case errors.As(err, new(writeError)), err != nil && x.r.Context().Err() != nil,
+	case errors.As(err, new(writeError)), err != nil && x.ctx.Err() != nil,
 		err != nil && errors.Is(context.Cause(resp.Request.Context()), errCut):
 		return flow.Outcome{Client: true}
 	case err != nil:

@@ -42,7 +42,10 @@ func New(f *front.Front) *Server {
 		ReadHeaderTimeout: set.Spec.Header.D(), IdleTimeout: set.Spec.Idle.D(), MaxHeaderBytes: int(set.Spec.HeaderMax),
 		ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // a client's bad bytes are counted, not logged
 		ConnState: s.state,
-		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: 250},
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 250},
 	}
 	if set.Certs != nil {
 		s.http.TLSConfig = f.TLS()
@@ -136,6 +139,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case set.Spec.Redirect != nil:
 		redirect(w, r, set.Spec.Redirect)
 		return
+	}
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		// A Transfer-Encoding is hidden from us by the library, and what follows
+		// such a request is not to be trusted (RFC 9112 section 6.1).
+		w.Header().Set("Connection", "close")
 	}
 	x := &exchange{began: time.Now(), server: s, set: set, w: w, r: r, snap: s.front.Flows.Now()}
 	x.pool = x.snap.Pool(set.Spec.Pool)
