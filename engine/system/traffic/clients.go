@@ -43,8 +43,8 @@ func RunClients(ctx context.Context, o ClientsOptions) error {
 	if !(o.Rate > 0 && o.Rate <= 1e6) {
 		return fmt.Errorf("traffic: clients %s have a rate of %v requests a second; expected 0.1 to 10000", o.Name, o.Rate)
 	}
-	c := &clients{o: o, user: newUser(o.Use), idle: map[string][]*session{}}
 	every := time.Duration(float64(time.Second) / o.Rate)
+	c := &clients{o: o, every: every, user: newUser(o.Use), idle: map[string][]*session{}}
 	l := &load{every: every, slots: slotsFor(every, o.Use.Timeout), do: c.one, shed: c.shed}
 	reading, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -68,8 +68,9 @@ func RunClients(ctx context.Context, o ClientsOptions) error {
 }
 
 type clients struct {
-	o    ClientsOptions
-	user *user
+	o     ClientsOptions
+	every time.Duration
+	user  *user
 
 	mu        sync.Mutex
 	idle      map[string][]*session // by address; the last one was used last
@@ -174,10 +175,15 @@ func (c *clients) closeIdle(before time.Time) {
 	}
 }
 
-// count adds one request to the second.
+// count adds one request to the second. One that this host could not send is
+// none: it says nothing of the listener.
 func (c *clients) count(address string, t *tally) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if t.err != nil && cause.Ours(t.err) {
+		c.lastError = "not sent, this host cannot: " + cause.Of(t.err, c.o.Use.Timeout)
+		return
+	}
 	r := &c.second
 	r.Totals.Requests++
 	r.Totals.Flows += t.flows
@@ -192,13 +198,12 @@ func (c *clients) count(address string, t *tally) {
 	r.Latency.Add(t.took)
 }
 
-// shed counts a request that found no place as failed: its user got nothing.
+// shed notes a request that found no place: this host could not keep up, which
+// says nothing of the listener.
 func (c *clients) shed(job) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.second.Totals.Requests++
-	c.second.Totals.Errors++
-	c.lastError = "not sent: too many requests are under way"
+	c.lastError = fmt.Sprintf("not sent, this host cannot keep up: %d requests are under way", slotsFor(c.every, c.o.Use.Timeout))
 }
 
 // read hands over the second.

@@ -11,6 +11,12 @@
 // the ones before it. Both remember no cookie, so that each request is a new
 // user's for whoever keeps users on their backend by one.
 //
+// What this host could not do is told apart from what the listener did not: a
+// probe that went out more than an interval after its time, or whose end was
+// noticed late, is marked late; one that could not be sent, for lack of a place, a
+// port or a descriptor, is marked unsent, and clients do not count it. What fell
+// due while the whole host stood still is not sent at all, and so is missing.
+//
 // What a request is depends on the listener. HTTP and HTTPS: a GET, whose answer
 // is read whole; statuses from 500 on are failures. TCP and UDP before the
 // fleet's own services: a token, which must come back. UDP before somebody

@@ -24,6 +24,10 @@ type ProbesOptions struct {
 // deliverEvery is how often samples are handed over.
 const deliverEvery = 50 * time.Millisecond
 
+// noticedWithin is how soon after its time-out a probe must be over. One that was
+// not, stood still with its whole host, and its end says less than it seems.
+const noticedWithin = 50 * time.Millisecond
+
 // RunProbes measures a listener as a drill's independent witness until ctx ends.
 // Requests that are under way at the end are dropped: their end was ours.
 //
@@ -103,7 +107,8 @@ func (p *probes) one(ctx context.Context, j job) {
 		return
 	}
 	out := drill.Sample{
-		At: p.o.Clock.Instant(began), Took: took, OK: err == nil, Late: began.Sub(j.at) > p.o.Every, Server: s.server,
+		At: p.o.Clock.Instant(began), Took: took, OK: err == nil, Server: s.server,
+		Late: began.Sub(j.at) > p.o.Every || took > p.o.Use.Timeout+noticedWithin,
 	}
 	if err != nil {
 		out.Unsent = cause.Ours(err)
