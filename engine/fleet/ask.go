@@ -128,6 +128,9 @@ func (f *Fleet) backendsOf(target id.Ref) []string {
 }
 
 func (f *Fleet) siteOf(ref id.Ref) string {
+	if f.spec == nil {
+		return ""
+	}
 	switch ref.Kind {
 	case id.KindSite:
 		return ref.Name

@@ -17,6 +17,8 @@ type operator struct {
 	weights map[string]word[int]
 	drains  map[string]word[api.Drain]
 	forced  map[string]word[api.Measure]
+	// What was taken back is kept too: a host that did not hear of it goes on.
+	undrained, unforced map[string]word[struct{}]
 }
 
 // word is what somebody said of a backend, and the event that recorded it.
@@ -27,7 +29,10 @@ type word[T any] struct {
 }
 
 func newOperator() operator {
-	return operator{weights: map[string]word[int]{}, drains: map[string]word[api.Drain]{}, forced: map[string]word[api.Measure]{}}
+	return operator{
+		weights: map[string]word[int]{}, drains: map[string]word[api.Drain]{}, forced: map[string]word[api.Measure]{},
+		undrained: map[string]word[struct{}]{}, unforced: map[string]word[struct{}]{},
+	}
 }
 
 // take remembers an accepted command. backends says which ones a target stands
@@ -43,15 +48,19 @@ func (o *operator) take(c api.Command, by string, cause api.Seq, backends func(i
 			if _, drains := o.drains[b]; !drains { // a second word does not begin it anew
 				o.drains[b] = word[api.Drain]{api.Drain{Target: id.To(id.KindBackend, b), For: c.For}, by, cause}
 			}
+			delete(o.undrained, b)
 		}
 	case api.Undrain:
 		for _, b := range backends(c.Target) {
 			delete(o.drains, b)
+			o.undrained[b] = word[struct{}]{by: by, cause: cause}
 		}
 	case api.Force:
 		o.forced[c.Backend] = word[api.Measure]{c.Health, by, cause}
+		delete(o.unforced, c.Backend)
 	case api.Unforce:
 		delete(o.forced, c.Backend)
+		o.unforced[c.Backend] = word[struct{}]{by: by, cause: cause}
 	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply:
 	}
 }
@@ -69,7 +78,7 @@ func (o *operator) asked(b *spec.Backend) api.Asked {
 // lost are the orders that tell a host again what its report does not have, in
 // the report's order: a host that was restarted knows no operator's word.
 func (o *operator) lost(report []host.Backend) []host.Event {
-	if len(o.weights)+len(o.drains)+len(o.forced) == 0 {
+	if len(o.weights)+len(o.drains)+len(o.forced)+len(o.undrained)+len(o.unforced) == 0 {
 		return nil
 	}
 	var all []host.Event
@@ -80,6 +89,12 @@ func (o *operator) lost(report []host.Backend) []host.Event {
 		}
 		if w, ok := o.drains[b.Name]; ok && b.Balance.DrainTo == instant.Never {
 			all = append(all, host.Order{Command: w.value, By: w.by, Cause: w.cause})
+		}
+		if w, ok := o.undrained[b.Name]; ok && b.Balance.DrainTo != instant.Never {
+			all = append(all, host.Order{Command: api.Undrain{Target: id.To(id.KindBackend, b.Name)}, By: w.by, Cause: w.cause})
+		}
+		if w, ok := o.unforced[b.Name]; ok && b.Probe.Health.Forced != "" {
+			all = append(all, host.Order{Command: api.Unforce{Backend: b.Name}, By: w.by, Cause: w.cause})
 		}
 		if w, ok := o.forced[b.Name]; ok && b.Probe.Health.Forced != w.value {
 			all = append(all, host.Order{Command: api.Force{Backend: b.Name, Health: w.value}, By: w.by, Cause: w.cause})
@@ -119,6 +134,9 @@ func (o *operator) reconcile(before, after *spec.Fleet) {
 			}
 		}
 	}
+	gone := func(b string, _ word[struct{}]) bool { return !now[b] }
+	maps.DeleteFunc(o.undrained, gone)
+	maps.DeleteFunc(o.unforced, gone)
 	maps.DeleteFunc(o.weights, func(b string, _ word[int]) bool { return !now[b] })
 	maps.DeleteFunc(o.drains, func(b string, _ word[api.Drain]) bool { return !now[b] })
 	maps.DeleteFunc(o.forced, func(b string, _ word[api.Measure]) bool { return !now[b] })
