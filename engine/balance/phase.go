@@ -59,8 +59,8 @@ func (b *Balancer) expire(now instant.Instant, x *backend, out *Effects) {
 		x.riseFrom = instant.Never
 		b.dirty = true
 	} else if step != x.step {
+		b.dirty = b.dirty || step > 1 // the first step is a tenth already
 		x.step = step
-		b.dirty = true
 	}
 }
 
