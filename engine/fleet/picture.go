@@ -111,7 +111,11 @@ func (f *Fleet) drawPools(now instant.Instant, s *api.Status, sights map[string]
 				mine[k].RealShare = mine[k].Traffic.Requests / total
 			}
 		}
-		s.Pools = append(s.Pools, f.drawPool(now, p, mine))
+		serves := false
+		for j := range p.Backends {
+			serves = serves || slices.ContainsFunc(sights[p.Backends[j].Name], func(v sight) bool { return v.fresh && v.Balance.Share > 0 })
+		}
+		s.Pools = append(s.Pools, f.drawPool(now, p, mine, serves))
 	}
 	slices.SortFunc(s.Backends, func(a, b api.Backend) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Pools, func(a, b api.Pool) int { return cmp.Compare(a.Name, b.Name) })
@@ -235,7 +239,11 @@ func rank(v sight) int {
 	return 0
 }
 
-func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend) api.Pool {
+// drawPool draws a pool from its backends. serves says that some host sends flows
+// to one of them: each backend is drawn as the host sees it that sees it worst,
+// and while hosts learn one after another that a primary is back and its backup
+// stands by again, no backend serves for all of them although each has one.
+func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend, serves bool) api.Pool {
 	ref := id.To(id.KindPool, p.Name)
 	out := api.Pool{Name: p.Name, Site: p.Site, Scheduler: string(p.Scheduler), Backends: len(p.Backends), Probe: "none"}
 	if check := f.spec.Probe(p.Probe); check != nil {
@@ -294,6 +302,8 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend) 
 		}
 	case out.Panic:
 		state, reason = api.StateDegraded, "panic: all backends are used, "+reason
+	case out.Up-standby == 0 && serves:
+		state, reason = api.StateDegraded, "hosts differ on who serves"
 	case out.Up-standby == 0:
 		state, reason = api.StateDown, "nobody serves"
 	case len(off) > 0:
