@@ -16,9 +16,9 @@ func (s *shell) weightCommand() *cobra.Command {
 	c := s.acts(&cobra.Command{
 		Use:   "weight BACKEND=N...",
 		Short: "Set the weights of backends",
-		Long: `Set the weights of backends, 0 to 100, all together. A backend with weight 0 takes
-no new flows and keeps those that it has. A weight lasts until it is set again or
-until a new spec changes it.`,
+		Long: `Set the weights of backends, 0 to 100, all together. A backend with weight 0
+takes no new flows and keeps those that it has. A weight lasts until it is set
+again or until a new spec changes it.`,
 		Example: `  holdfast weight backend/shop-tokyo-1=50
   holdfast weight shop-tokyo-1=100 shop-tokyo-2=100 --wait`,
 		Args: atLeast(1, "at least one backend with its weight, such as backend/shop-tokyo-1=50"),

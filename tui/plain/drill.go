@@ -40,9 +40,9 @@ against the objectives in the spec.`,
 	}
 	run := s.acts(&cobra.Command{
 		Use: "run DRILL", Short: "Run a drill, up to its verdict",
-		Long: `Run a drill and follow it to its verdict. Ctrl-C aborts it, and so does --timeout;
-the fault is taken back in any case. The exit code is 0 when it passed, 1 when it
-failed or was aborted, and 3 when it was refused because all was not well.`,
+		Long: `Run a drill and follow it to its verdict. Ctrl-C aborts it, and so does
+--timeout; the fault is taken back in any case. The exit code is 0 when it passed,
+1 when it failed or was aborted, and 3 when it was refused.`,
 		Example: "  holdfast drill run lose-backend\n  holdfast drill run lose-backend --wait=false",
 		Args:    exact(1, "a drill"), ValidArgsFunction: s.complete(id.KindDrill),
 		RunE: func(cmd *cobra.Command, args []string) error {

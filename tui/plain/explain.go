@@ -18,9 +18,9 @@ func (s *shell) explainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain TARGET",
 		Short: "Say why something is as it is",
-		Long: `Say why a backend, pool, listener, host, site, clients, drill, fault or the fleet
-is as it is: its state and reason, what is known of it, what each host says of it,
-and the chain of events that led there.`,
+		Long: `Say why a backend, pool, listener, host, site, clients, drill, fault or the
+fleet is as it is: its state and reason, what is known of it, what each host says
+of it, and the chain of events that led there.`,
 		Example: `  holdfast explain backend/shop-tokyo-1
   holdfast explain pool/shop-tokyo -o json`,
 		Args: exact(1, "a target such as backend/shop-tokyo-1"), ValidArgsFunction: s.complete(id.KindBackend, id.KindPool, id.KindListener, id.KindHost, id.KindSite, id.KindClients),

@@ -42,7 +42,7 @@ long as --for says; it ends with the fleet in any case.`,
 		},
 	}
 	clear := s.acts(&cobra.Command{
-		Use: "clear [FAULT]", Short: "Mend a fault, or all of them", Long: "Take a fault back, by its ID as holdfast fault list says it. Without one, take all\nof them back.",
+		Use: "clear [FAULT]", Short: "Mend a fault, or all of them", Long: "Take a fault back, by its ID as holdfast fault list says it. Without one, take\nall of them back.",
 		Example: "  holdfast fault clear\n  holdfast fault clear f1 --wait", Args: atMost(1, "one fault, or none for all"),
 		ValidArgsFunction: s.complete(id.KindFault),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -14,11 +14,7 @@ import (
 func (s *shell) help(cmd *cobra.Command) {
 	var b strings.Builder
 	title := func(t string) { b.WriteString("\n" + s.title(t) + "\n") }
-	if cmd.Long != "" {
-		b.WriteString(cmd.Long + "\n")
-	} else {
-		b.WriteString(cmd.Short + "\n")
-	}
+	b.WriteString(filled(cmd.Long))
 	title("Usage")
 	fmt.Fprintf(&b, "  %s%s\n", useLine(cmd), flagsWord(cmd))
 	if cmd.Example != "" {
@@ -98,7 +94,7 @@ func flagUsages(f *pflag.FlagSet) string { return f.FlagUsagesWrapped(80) }
 func (s *shell) helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND|TOPIC]", Short: "Say how a command is used, or explain a topic",
-		Long:    "Say how a command is used, or explain a topic: " + strings.Join(topicNames(), ", ") + ".",
+		Long:    "Say how a command is used, or explain a topic. The topics are " + strings.Join(topicNames(), ", ") + ".",
 		Example: "  holdfast help drill run\n  holdfast help output",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			at, _, err := root.Find(args)
@@ -120,7 +116,7 @@ func (s *shell) helpCommand(root *cobra.Command) *cobra.Command {
 			if len(args) == 1 {
 				for _, t := range topics() {
 					if t.name == args[0] {
-						_, err := io.WriteString(s.w, s.title(t.short)+"\n\n"+t.text)
+						_, err := io.WriteString(s.w, s.title(t.short)+"\n\n"+filled(t.text))
 						return err
 					}
 				}
@@ -148,12 +144,12 @@ func completionCommand(root *cobra.Command) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish"}
 	return &cobra.Command{
 		Use: "completion bash|zsh|fish", Short: "Print the completion script of a shell",
-		Long: `Print the script with which a shell completes commands, flags, and the names of
-the running fleet.
+		Long: `Print the script with which a shell completes commands, flags, and the names
+of the running fleet.
 
 bash  in ~/.bashrc:   source <(holdfast completion bash)
 zsh   in ~/.zshrc:    source <(holdfast completion zsh)
-fish                  holdfast completion fish > ~/.config/fish/completions/holdfast.fish`,
+fish  holdfast completion fish > ~/.config/fish/completions/holdfast.fish`,
 		Example: "  source <(holdfast completion bash)", ValidArgs: shells,
 		Args: exact(1, "a shell: bash, zsh or fish"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -81,8 +81,8 @@ func (p *page) command(c *cobra.Command) {
 // text adds paragraphs; lines that are indented or that have columns stand as
 // they are.
 func (p *page) text(s string) {
-	for _, part := range strings.Split(strings.TrimSpace("\n"+strings.TrimRight(s, "\n")), "\n\n") {
-		if strings.HasPrefix(part, "  ") || strings.Contains(part, "   ") {
+	for _, part := range strings.Split(strings.Trim(s, "\n"), "\n\n") {
+		if columns(part) {
 			p.verbatim(part)
 			continue
 		}

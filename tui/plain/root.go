@@ -140,10 +140,10 @@ func Root(w Worlds) *cobra.Command {
 rehearses them, and measures what users saw.
 
 Without a command it starts a whole local fleet with the console: holdfast up.`,
-		Example: `  holdfast up                                  a whole local fleet, with its console
-  holdfast get backends                        in another shell: how are they
-  holdfast fault kill backend/shop-tokyo-1     break one
-  holdfast drill run lose-backend              rehearse that, with a stopwatch`,
+		Example: `  holdfast up                                a whole local fleet, its console
+  holdfast get backends                      in another shell: how are they
+  holdfast fault kill backend/shop-tokyo-1   break one
+  holdfast drill run lose-backend            rehearse that, with a stopwatch`,
 		Version:           w.Version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,

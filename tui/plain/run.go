@@ -64,7 +64,7 @@ func (s *shell) consoleCommand() *cobra.Command {
 	var o FaceOptions
 	c := &cobra.Command{
 		Use: "console", Short: "Open the console on the running fleet", Args: none,
-		Long:    "Open the console on the fleet that runs from the state directory. Leaving it leaves\nthe fleet as it is.",
+		Long:    "Open the console on the fleet that runs from the state directory. Leaving it\nleaves the fleet as it is.",
 		Example: "  holdfast console --page pools\n  holdfast console --read-only",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, _, err := s.fleet(cmd.Context())

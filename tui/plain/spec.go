@@ -208,7 +208,7 @@ func (s *shell) diffLine(line string) string {
 
 func (s *shell) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of the spec", Long: "Print the JSON Schema of the spec, for editors that complete and check YAML by it.",
+		Use: "schema", Short: "Print the JSON Schema of the spec", Long: "Print the JSON Schema of the spec, for editors that complete and check YAML\nby it.",
 		Example: "  holdfast schema > holdfast.schema.json", Args: none,
 		RunE: func(*cobra.Command, []string) error {
 			b, err := s.worlds.Schema()

@@ -40,7 +40,7 @@ nobody can be asked, because standard input is no terminal, they are refused: sa
 `
 
 const exitText = `  0  done
-  1  failed: it went wrong, it did not hold in time, a drill failed, specs differ
+  1  failed: it went wrong, was not so in time, a drill failed, specs differ
   2  usage: the command line cannot be read, or a file cannot
   3  refused by a guard: the reason is printed
   4  unreachable: no fleet answers, or it ended, or it speaks another version
@@ -112,11 +112,30 @@ func fields(b *strings.Builder, t reflect.Type) {
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		lead := fmt.Sprintf("  %-20s ", name)
-		for _, line := range wrap(f.Tag.Get("doc"), 80-len(lead)) {
+		for _, line := range wrap(f.Tag.Get("doc"), helpWidth-len(lead)) {
 			b.WriteString(lead + line + "\n")
 			lead = strings.Repeat(" ", len(lead))
 		}
 	}
+}
+
+// helpWidth fits the narrowest terminal that people still have.
+const helpWidth = 79
+
+// filled sets paragraphs to the width of the help. Those that are indented or
+// that have columns stand as they are.
+func filled(text string) string {
+	parts := strings.Split(strings.Trim(text, "\n"), "\n\n")
+	for i, part := range parts {
+		if !columns(part) {
+			parts[i] = strings.Join(wrap(part, helpWidth), "\n")
+		}
+	}
+	return strings.Join(parts, "\n\n") + "\n"
+}
+
+func columns(paragraph string) bool {
+	return strings.HasPrefix(paragraph, "  ") || strings.Contains(paragraph, "   ")
 }
 
 // wrap breaks text into lines of at most width columns.

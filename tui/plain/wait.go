@@ -34,7 +34,7 @@ func (s *shell) until(ctx context.Context, q query) error {
 	tick := time.NewTicker(dialEvery)
 	defer tick.Stop()
 	left := errors.New("no fleet answers")
-	for {
+	for ctx.Err() == nil {
 		c, err := s.worlds.Dial(s.state)
 		if err == nil {
 			var updates <-chan api.Update
@@ -55,10 +55,10 @@ func (s *shell) until(ctx context.Context, q query) error {
 		}
 		select {
 		case <-ctx.Done():
-			return lateness(ctx, s.timeout, left)
 		case <-tick.C:
 		}
 	}
+	return lateness(ctx, s.timeout, left)
 }
 
 // left says which of the things are not there yet.
