@@ -94,7 +94,7 @@ func whyOf(st *api.Status, ref id.Ref) (why, bool) {
 		w.Facts = append(w.Facts, fact{name, fmt.Sprintf(format, args...)})
 	}
 	if ref.Kind == id.KindFleet {
-		w.State, w.Since, w.Reason = st.State, stamp(st.Started), fmt.Sprintf("%d problems", len(st.Problems))
+		w.State, w.Since, w.Reason = st.State, stamp(st.Started), problems(len(st.Problems))
 		say("revision", "%d", st.Rev)
 		for _, p := range st.Problems {
 			say("problem", "%s is %s: %s; %s", p.Subject, p.State, p.Text, p.Effect)
@@ -190,6 +190,16 @@ func whyOf(st *api.Status, ref id.Ref) (why, bool) {
 }
 
 func (w *why) of(i item) { w.State, w.Since, w.Reason = i.State, i.Since, i.Reason }
+
+func problems(n int) string {
+	switch n {
+	case 0:
+		return "all is well"
+	case 1:
+		return "1 problem needs a person"
+	}
+	return fmt.Sprintf("%d problems need a person", n)
+}
 
 // String is traffic in words.
 func (t traffic) String() string {
