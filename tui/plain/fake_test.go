@@ -27,6 +27,7 @@ type fleet struct {
 	updates []api.Update // what Watch sends; then it waits for its end
 	ends    bool         // after them the fleet is gone
 	asked   []api.Request
+	from    api.Seq // that Watch was asked for
 	receipt func(api.Request) api.Receipt
 }
 
@@ -36,7 +37,8 @@ func (f *fleet) Events(_ context.Context, from api.Seq, most int) ([]api.Event, 
 	return f.events, nil
 }
 
-func (f *fleet) Watch(ctx context.Context, _ api.Seq) (<-chan api.Update, error) {
+func (f *fleet) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, error) {
+	f.from = from
 	out := make(chan api.Update)
 	go func() {
 		defer close(out)

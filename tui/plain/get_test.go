@@ -87,7 +87,7 @@ func TestGetOne(t *testing.T) {
 
 // A terminal obeys nothing of what others chose.
 func TestUntrusted(t *testing.T) {
-	evil := "\x1b[2J\x9b31m\u202e\u2028\r\n\x07 tail"
+	evil := "\x1b[2J\x9b31m\u009b2J\x7f\u202e\u2028\r\n\x07 tail"
 	st := picture()
 	st.Backends[0].Reason, st.Drills[1].Reason, st.Drills[1].Log[0].Text = evil, evil, evil
 	ev := events()
@@ -107,7 +107,7 @@ func TestUntrusted(t *testing.T) {
 		}
 	}
 	var all []struct{ Reason string }
-	if err := json.Unmarshal([]byte(s.run(t, "get", "backends", "-o", "json").out), &all); err != nil || all[0].Reason != "\x1b[2J\ufffd31m\u202e\u2028\r\n\x07 tail" {
+	if err := json.Unmarshal([]byte(s.run(t, "get", "backends", "-o", "json").out), &all); err != nil || all[0].Reason != "\x1b[2J\ufffd31m\u009b2J\x7f\u202e\u2028\r\n\x07 tail" {
 		t.Errorf("JSON loses what it escapes: %v %q", err, all)
 	}
 }
@@ -139,7 +139,7 @@ func TestWatch(t *testing.T) {
 	}
 	follows := &fleet{status: picture(), events: events()[:3], ends: true, updates: []api.Update{{Status: picture(), Events: events()[3:], Missed: 37}}}
 	r := (&shell{client: follows}).run(t, "get", "events", "--watch", "-o", "json")
-	if r.code != 4 || strings.Count(r.out, "\n") != 4 || !strings.Contains(r.out, `{"name":"4","site":"tokyo"`) || !strings.Contains(r.err, "37 events were missed") {
+	if follows.from != 3 || r.code != 4 || strings.Count(r.out, "\n") != 4 || !strings.Contains(r.out, `{"name":"4","site":"tokyo"`) || !strings.Contains(r.err, "37 events were missed") {
 		t.Errorf("events: %+v", r)
 	}
 }
