@@ -29,3 +29,43 @@ func TestEveryProfileIsAValidSpec(t *testing.T) {
 		t.Error("a profile that does not exist was read")
 	}
 }
+
+// TestStandInsAreOfTheOtherSite: in the profiles whose sites stand in for each
+// other, a backend without a service of its own is the address of one with a
+// service in another site, and waits as a backup. The loopback plan gives hosts
+// their addresses, and these are written by hand.
+func TestStandInsAreOfTheOtherSite(t *testing.T) {
+	for name, want := range map[string]int{"multi-active": 4, "primary-secondary": 3, "three-sites": 0, "single-site": 0} {
+		text, err := profiles.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := spec.Parse(name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := map[string]string{} // address to site
+		for _, p := range f.Pools {
+			for _, b := range p.Backends {
+				if b.Service != nil {
+					served[b.AddrPort()] = p.Site
+				}
+			}
+		}
+		count := 0
+		for _, p := range f.Pools {
+			for _, b := range p.Backends {
+				if b.Service != nil {
+					continue
+				}
+				count++
+				if site := served[b.AddrPort()]; site == "" || site == p.Site || !b.Backup {
+					t.Errorf("%s: backend %s at %s is of site %q (backup %t), for pool %s of %s", name, b.Name, b.AddrPort(), site, b.Backup, p.Name, p.Site)
+				}
+			}
+		}
+		if count != want {
+			t.Errorf("%s has %d stand-ins, want %d", name, count, want)
+		}
+	}
+}
