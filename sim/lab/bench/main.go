@@ -61,6 +61,7 @@ func run(binary string, rounds int, length time.Duration, only string) (err erro
 	if err != nil {
 		return err
 	}
+	fmt.Printf("Medians of %d interleaved rounds of %v; ratios are taken within each round.\n", rounds, length)
 	for _, s := range scenarios {
 		if only != "" && only != s.name {
 			continue

@@ -4,16 +4,20 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
 
-// report prints one scenario. Ratios are taken within a round, against the
+// report prints one scenario as a table of markdown, aligned for terminals. Ratios are taken within a round, against the
 // haproxy of the same layer, and their median is shown.
 func report(w io.Writer, s scenario, all []contender, results [][]result) {
-	fmt.Fprintf(w, "\n%s\n", s.title)
-	t := tabwriter.NewWriter(w, 2, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\treq/s\tMiB/s\tp50\tp99\tcpu s/"+s.per+"\terrors\tx haproxy tcp\tx haproxy http\tx direct\t")
+	fmt.Fprintf(w, "\n### %s\n\n", s.title)
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	row := func(cells ...string) { fmt.Fprintln(t, "| "+strings.Join(cells, "\t| ")+"\t|") }
+	row("", "req/s", "MiB/s", "p50", "p99", "cpu s/"+s.per, "errors", "x haproxy tcp", "x haproxy http", "x direct")
+	row(slices.Repeat([]string{"---"}, 10)...)
 	index := map[string]int{}
 	for i, c := range all {
 		index[c.name] = i
@@ -36,12 +40,12 @@ func report(w io.Writer, s scenario, all []contender, results [][]result) {
 		if c.process != nil {
 			cpu = fmt.Sprintf("%.2f", pick(rs, s.cost))
 		}
-		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t\n", c.name,
-			pick(rs, func(r result) float64 { return r.rate }),
-			pick(rs, func(r result) float64 { return r.bytes / (1 << 20) }),
+		row(c.name,
+			fmt.Sprintf("%.0f", pick(rs, func(r result) float64 { return r.rate })),
+			fmt.Sprintf("%.0f", pick(rs, func(r result) float64 { return r.bytes / (1 << 20) })),
 			short(pick(rs, func(r result) float64 { return float64(r.p50) })),
 			short(pick(rs, func(r result) float64 { return float64(r.p99) })),
-			cpu, errors,
+			cpu, strconv.Itoa(errors),
 			ratio("haproxy tcp"), ratio("haproxy http"), ratio("direct"))
 	}
 	_ = t.Flush()

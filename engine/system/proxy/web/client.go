@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
@@ -17,28 +18,92 @@ var errGone = errors.New("web: the client is gone")
 // connKey is the context's key for the client's connection.
 type connKey struct{}
 
-// stay returns a context that ends when nobody waits for the answer any more,
-// and what releases it.
+// presence is whether somebody still waits for the answer.
 //
 // The server ends its own context as soon as it can read no more. Over HTTP/1
 // that may be a client that has said all it had to say and still wants to hear
 // the answer: it gets it, but holds a backend for the request time at most, for
 // one that has left altogether looks the same until something is sent to it.
-func (x *exchange) stay() (ctx context.Context, release func()) {
-	base := x.r.Context()
-	if x.r.ProtoMajor != 1 {
-		return base, func() {} // a stream that ends says how
+type presence struct {
+	mu    sync.Mutex
+	gone  bool
+	over  bool                    // the exchange is
+	end   context.CancelCauseFunc // of the attempt under way
+	timer *time.Timer
+	stop  func() bool
+}
+
+// watch begins to watch the client. Over HTTP/2 a stream that ends says how, and
+// its context tells all.
+func (x *exchange) watch() {
+	if base := x.r.Context(); x.r.ProtoMajor == 1 {
+		x.client.stop = context.AfterFunc(base, x.unread)
+	}
+}
+
+// unread is called when the server can read no more of the client.
+func (x *exchange) unread() {
+	c, _ := x.r.Context().Value(connKey{}).(net.Conn)
+	if !halfClosed(c) {
+		x.leave()
+		return
+	}
+	p := &x.client
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.timer = time.AfterFunc(x.set.Spec.Request.D(), x.leave)
+	}
+}
+
+func (x *exchange) leave() {
+	p := &x.client
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = true
+	if p.end != nil {
+		p.end(errGone)
+	}
+}
+
+// left reports whether nobody waits any more.
+func (x *exchange) left() bool {
+	if x.client.stop == nil {
+		return x.r.Context().Err() != nil
+	}
+	x.client.mu.Lock()
+	defer x.client.mu.Unlock()
+	return x.client.gone
+}
+
+// next returns the context of one more attempt.
+func (x *exchange) next() (context.Context, context.CancelCauseFunc) {
+	base, p := x.r.Context(), &x.client
+	if p.stop == nil {
+		return context.WithCancelCause(base)
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(base))
-	stop := context.AfterFunc(base, func() {
-		if c, _ := base.Value(connKey{}).(net.Conn); !halfClosed(c) {
-			cancel(errGone)
-			return
-		}
-		t := time.AfterFunc(x.set.Spec.Request.D(), func() { cancel(errGone) })
-		context.AfterFunc(ctx, func() { t.Stop() })
-	})
-	return ctx, func() { stop(); cancel(nil) }
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end = cancel
+	if p.gone {
+		cancel(errGone)
+	}
+	return ctx, cancel
+}
+
+// unwatch ends the watching.
+func (x *exchange) unwatch() {
+	p := &x.client
+	if p.stop == nil {
+		return
+	}
+	p.stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over = true; p.timer != nil {
+		p.timer.Stop()
+	}
 }
 
 // closeWait is TCP's state of a connection whose peer has closed its half and

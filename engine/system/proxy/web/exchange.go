@@ -30,10 +30,10 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 
-	ctx   context.Context // ends when nobody waits for the answer any more
-	began time.Time
-	body  *watched // the client's body; nil without one
-	tried int      // backends that failed so far
+	client presence
+	began  time.Time
+	body   *watched // the client's body; nil without one
+	tried  int      // backends that failed so far
 }
 
 // watched is a request body that remembers whether any of it was read: a
@@ -101,9 +101,8 @@ func (x *exchange) run() {
 		x.server.fail(x.w, http.StatusServiceUnavailable, "no server is available")
 		return
 	}
-	var release func()
-	x.ctx, release = x.stay()
-	defer release()
+	x.watch()
+	defer x.unwatch()
 	flows := x.server.front.Flows
 	x.snap.First(x.pool)
 	// Over HTTP/2 a request without a body has one all the same, of no bytes; sent
@@ -114,16 +113,18 @@ func (x *exchange) run() {
 	}
 	ask := flow.Ask{Pool: x.pool, Source: x.source, StickTo: x.stickTo()}
 	for {
-		place, err := flows.Acquire(x.ctx, x.snap, ask)
+		ctx, cancel := x.next()
+		place, err := flows.Acquire(ctx, x.snap, ask)
 		if err != nil {
-			if x.ctx.Err() != nil {
+			cancel(nil)
+			if x.left() {
 				panic(http.ErrAbortHandler) // it left the queue
 			}
 			code, text := codeOf(err)
 			x.server.fail(x.w, code, text)
 			return
 		}
-		err = x.attempt(place)
+		err = x.attempt(ctx, cancel, place)
 		if err == nil {
 			return
 		}
@@ -136,7 +137,7 @@ func (x *exchange) run() {
 			x.server.fail(x.w, http.StatusBadRequest, "the request's body is broken or came too slowly")
 			return
 		}
-		if x.ctx.Err() != nil {
+		if x.left() {
 			panic(http.ErrAbortHandler) // nobody is waiting; to return would be an empty 200
 		}
 		// The budget is there so that retries do not double the load of a pool that
@@ -194,8 +195,7 @@ const (
 
 // attempt sends the request to one backend. It returns an error only while the
 // client has got nothing.
-func (x *exchange) attempt(place *flow.Place) error {
-	ctx, cancel := context.WithCancelCause(x.ctx)
+func (x *exchange) attempt(ctx context.Context, cancel context.CancelCauseFunc, place *flow.Place) error {
 	if place.Pool.Upstream.Proxy != spec.ProxyOff {
 		ctx = context.WithValue(ctx, proxyHeader{}, x.addresses())
 	}
@@ -231,7 +231,7 @@ func (x *exchange) attempt(place *flow.Place) error {
 		if cause := context.Cause(ctx); errors.Is(cause, errCut) || errors.Is(cause, errLost) {
 			err = cause
 		}
-		client := x.ctx.Err() != nil || x.body != nil && x.body.failed.Load() || errors.Is(err, errCut)
+		client := x.left() || x.body != nil && x.body.failed.Load() || errors.Is(err, errCut)
 		o := flow.Blame(err)
 		o.Client, o.Reason = o.Client || client, words(err)
 		place.Done(o)
@@ -295,7 +295,7 @@ func (x *exchange) addresses() proxyproto.Header {
 // outcome says what an answer means for the backend.
 func (x *exchange) outcome(resp *http.Response, err error) flow.Outcome {
 	switch {
-	case errors.As(err, new(writeError)), err != nil && x.ctx.Err() != nil,
+	case errors.As(err, new(writeError)), err != nil && x.left(),
 		err != nil && errors.Is(context.Cause(resp.Request.Context()), errCut):
 		return flow.Outcome{Client: true}
 	case err != nil:
