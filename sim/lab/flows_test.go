@@ -168,7 +168,7 @@ func TestHalfClose(t *testing.T) {
 func TestIdleConnections(t *testing.T) {
 	// Behind tcp each costs the balancer two descriptors, and the machine's limit
 	// may be 20,000.
-	for protocol, count := range map[string]int{"http": 10_000, "tcp": 9_900} {
+	for protocol, count := range map[string]int{"http": 10_000, "tcp": 9_500} {
 		t.Run(protocol, func(t *testing.T) {
 			s := stage(t)
 			servers(t, s, 1)
@@ -208,7 +208,7 @@ func TestIdleConnections(t *testing.T) {
 			if each > 40<<10 {
 				t.Errorf("an idle %s connection costs %d bytes; 40 KiB are the limit", protocol, each)
 			}
-			if out := run(t, s.Client, "curl", "-s", "--max-time", "2", front+"/"); !strings.Contains(out, "server 8001") {
+			if out := run(t, s.Client, "curl", "-s", "--max-time", "15", front+"/"); !strings.Contains(out, "server 8001") {
 				t.Errorf("with %d idle connections another client got %q", count, out)
 			}
 			if _, err := stdin.Write([]byte("go\n")); err != nil {
