@@ -22,7 +22,7 @@ const (
 	patience = 20 * time.Second
 	// soon is the time-out of those that are, with room for a loaded machine to
 	// come as far as the test wants.
-	soon = 400 * time.Millisecond
+	soon = time.Second
 )
 
 // probeOf returns a probe as Parse would, with its defaults.

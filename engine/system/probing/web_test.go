@@ -149,14 +149,14 @@ func TestTimeOuts(t *testing.T) {
 		probe   spec.Probe
 		reason  string
 	}{
-		{"connecting", full, probeOf(spec.ProbeTCP, soon), "no connection within 400ms"},
-		{"connecting for HTTP", full, probeOf(spec.ProbeHTTP, soon), "no connection within 400ms"},
-		{"TLS", func(t testing.TB) string { return hangs(t, "") }, probeOf(spec.ProbeHTTPS, soon), "no TLS handshake within 400ms"},
-		{"half a TLS record", func(t testing.TB) string { return hangs(t, "\x16\x03\x03\x40\x00") }, probeOf(spec.ProbeHTTPS, soon), "no TLS handshake within 400ms"},
-		{"the head", func(t testing.TB) string { return hangs(t, "") }, probeOf(spec.ProbeHTTP, soon), "no answer within 400ms"},
-		{"half a head", func(t testing.TB) string { return hangs(t, "HTTP/1.1 200 OK\r\nX") }, probeOf(spec.ProbeHTTP, soon), "no answer within 400ms"},
-		{"the body", func(t testing.TB) string { return hangs(t, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnee") }, withBody, `no "needle" in 3 bytes of the body within 400ms`},
-		{"drop by drop", dripping, probeOf(spec.ProbeHTTP, soon), "no answer within 400ms"},
+		{"connecting", full, probeOf(spec.ProbeTCP, soon), "no connection within 1s"},
+		{"connecting for HTTP", full, probeOf(spec.ProbeHTTP, soon), "no connection within 1s"},
+		{"TLS", func(t testing.TB) string { return hangs(t, "") }, probeOf(spec.ProbeHTTPS, soon), "no TLS handshake within 1s"},
+		{"half a TLS record", func(t testing.TB) string { return hangs(t, "\x16\x03\x03\x40\x00") }, probeOf(spec.ProbeHTTPS, soon), "no TLS handshake within 1s"},
+		{"the head", func(t testing.TB) string { return hangs(t, "") }, probeOf(spec.ProbeHTTP, soon), "no answer within 1s"},
+		{"half a head", func(t testing.TB) string { return hangs(t, "HTTP/1.1 200 OK\r\nX") }, probeOf(spec.ProbeHTTP, soon), "no answer within 1s"},
+		{"the body", func(t testing.TB) string { return hangs(t, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnee") }, withBody, `no "needle" in 3 bytes of the body within 1s`},
+		{"drop by drop", dripping, probeOf(spec.ProbeHTTP, soon), "no answer within 1s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
