@@ -43,8 +43,10 @@ type Fleet struct {
 	text    string
 	rev     uint64
 	pools   map[string]string // by backend
-	begun   map[string]bool   // clients that use their listener
-	changed instant.Instant   // when the spec did last
+	// listeners of the spec, by name.
+	listeners map[string]*spec.Listener
+	begun     map[string]bool // clients that use their listener
+	changed   instant.Instant // when the spec did last
 
 	hosts     map[string]*member
 	processes map[string]Process
@@ -67,6 +69,8 @@ type Fleet struct {
 	tick    instant.Instant // the next one
 	drawn   instant.Instant // the newest picture
 	dirty   bool
+	views   map[string]*view // by backend
+	whole   bool             // every backend is to be drawn anew
 	picture *api.Status
 }
 
@@ -119,13 +123,18 @@ func New(o Options) *Fleet {
 	return &Fleet{
 		options: o, hosts: map[string]*member{}, processes: map[string]Process{}, clients: map[string]*clients{},
 		series: map[id.Ref]*series{}, states: map[id.Ref]*standing{}, operator: newOperator(),
-		runs: map[string]int{}, tick: instant.Never, begun: map[string]bool{},
+		runs: map[string]int{}, views: map[string]*view{}, tick: instant.Never, begun: map[string]bool{},
 	}
 }
 
 // Step tells the Fleet one event and adds what must be done to out.
 func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	f.now = now
+	switch ev.(type) {
+	case SetSpec, Ask, FaultDone, Process:
+		f.whole = true
+	case Report, Noted, ClientsRead, Sampled, Wake: // they change backends by their reports only
+	}
 	switch ev := ev.(type) {
 	case SetSpec:
 		first := f.spec == nil
@@ -189,7 +198,10 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause a
 	f.rev++
 	out.Spec = s
 	f.operator.reconcile(before, s)
-	f.changed, f.pools = now, map[string]string{}
+	f.changed, f.pools, f.listeners = now, map[string]string{}, map[string]*spec.Listener{}
+	for i := range s.Listeners {
+		f.listeners[s.Listeners[i].Name] = &s.Listeners[i]
+	}
 	for i := range s.Pools {
 		for j := range s.Pools[i].Backends {
 			f.pools[s.Pools[i].Backends[j].Name] = s.Pools[i].Name
@@ -209,6 +221,9 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause a
 	}
 	for name := range f.hosts {
 		if !keep[name] {
+			for i := range f.hosts[name].report.Backends {
+				f.unsee(f.hosts[name].report.Backends[i].Name, name)
+			}
 			delete(f.hosts, name)
 			for _, s := range f.series {
 				s.forget(name)
@@ -289,6 +304,7 @@ func (f *Fleet) prune() {
 			delete(f.states, ref)
 		}
 	}
+	maps.DeleteFunc(f.views, func(name string, _ *view) bool { return !keep[id.To(id.KindBackend, name)] })
 	maps.DeleteFunc(f.processes, func(name string, _ Process) bool { return !keep[id.To(id.KindBackend, name)] })
 	maps.DeleteFunc(f.clients, func(name string, _ *clients) bool { return !keep[id.To(id.KindClients, name)] })
 	for _, m := range f.hosts {
@@ -322,7 +338,9 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 	}
 	fresh := !m.heard || s.Rev < m.rev || now.Sub(m.at) > staleAfter
 	restarted := m.heard && s.Rev == 0 && m.report.Rev > 0
+	known := m.report.Backends
 	m.report, m.at, m.heard = s, now, true
+	f.see(s.Host, m, known)
 	switch late := now.Sub(m.ordered) >= orderAgain; {
 	case s.Rev < m.rev && (restarted || late):
 		// It was restarted, or the spec was lost on its way.
@@ -351,7 +369,7 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 func (f *Fleet) count(s host.Status) {
 	for i := range s.Readings.Listeners {
 		r := &s.Readings.Listeners[i]
-		l := f.spec.Listener(r.Name)
+		l := f.listeners[r.Name]
 		if l == nil {
 			continue
 		}
@@ -399,6 +417,7 @@ func (f *Fleet) second(now instant.Instant) {
 	for _, s := range f.series {
 		s.roll()
 	}
+	f.whole = true
 	f.tick = f.tick.Add(tickEvery)
 	if f.tick.Reached(now) { // the world slept; do not run after it
 		f.tick = now.Add(tickEvery)

@@ -31,13 +31,6 @@ func (f *Fleet) draw(now instant.Instant, out *Effects) {
 	out.Picture = f.picture
 }
 
-// sight is one host's view of a backend.
-type sight struct {
-	host  string
-	fresh bool
-	*host.Backend
-}
-
 // redraw makes the picture of this moment. That faces have yet to see it is
 // draw's business: who asks without a pause must not keep them from it.
 func (f *Fleet) redraw(now instant.Instant) {
@@ -46,8 +39,8 @@ func (f *Fleet) redraw(now instant.Instant) {
 		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.ring.last, Rev: f.rev, Spec: f.text,
 		Faults: []api.Fault{}, Drills: []api.Drill{}, Problems: []api.Problem{}, Clients: []api.Clients{},
 	}
-	sights := f.sights(now)
-	f.drawPools(now, s, sights)
+	f.drawPools(now, s)
+	f.whole = false
 	f.drawListeners(now, s)
 	f.drawPlaces(now, s)
 	f.drawClients(now, s)
@@ -76,30 +69,18 @@ func (f *Fleet) stand(now instant.Instant, ref id.Ref, state api.State, reason s
 	return st
 }
 
-// sights gathers what the hosts say of each backend, by host's name.
-func (f *Fleet) sights(now instant.Instant) map[string][]sight {
-	all := map[string][]sight{}
-	for _, name := range f.hostNames() {
-		m := f.hosts[name]
-		if !m.heard {
-			continue
-		}
-		fresh := now.Sub(m.at) <= staleAfter
-		for i := range m.report.Backends {
-			b := &m.report.Backends[i]
-			all[b.Name] = append(all[b.Name], sight{name, fresh, b})
-		}
-	}
-	return all
-}
-
-func (f *Fleet) drawPools(now instant.Instant, s *api.Status, sights map[string][]sight) {
-	s.Pools, s.Backends = []api.Pool{}, []api.Backend{}
+func (f *Fleet) drawPools(now instant.Instant, s *api.Status) {
+	s.Pools, s.Backends = make([]api.Pool, 0, len(f.spec.Pools)), make([]api.Backend, 0, len(f.pools))
 	for i := range f.spec.Pools {
 		p := &f.spec.Pools[i]
 		first := len(s.Backends)
 		for j := range p.Backends {
-			s.Backends = append(s.Backends, f.drawBackend(now, p, &p.Backends[j], sights[p.Backends[j].Name]))
+			v := f.view(p.Backends[j].Name)
+			// A drain counts down in every picture.
+			if n := v.refresh(now); v.stale || f.whole || v.drawn.DrainLeft > 0 {
+				v.stale, v.drawn = false, f.drawBackend(now, p, &p.Backends[j], v.sights, n)
+			}
+			s.Backends = append(s.Backends, v.drawn)
 		}
 		mine := s.Backends[first:]
 		total := 0.0
@@ -117,27 +98,30 @@ func (f *Fleet) drawPools(now instant.Instant, s *api.Status, sights map[string]
 		}
 		s.Pools = append(s.Pools, f.drawPool(now, p, mine, serves))
 	}
-	slices.SortFunc(s.Backends, func(a, b api.Backend) int { return cmp.Compare(a.Name, b.Name) })
+	byName := func(a, b api.Backend) int { return cmp.Compare(a.Name, b.Name) }
+	if !slices.IsSortedFunc(s.Backends, byName) { // they are large to move
+		slices.SortFunc(s.Backends, byName)
+	}
 	slices.SortFunc(s.Pools, func(a, b api.Pool) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, sights []sight) api.Backend {
+func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, sights []sight, fresh int) api.Backend {
 	ref := id.To(id.KindBackend, b.Name)
 	out := api.Backend{
 		Name: b.Name, Pool: p.Name, Site: p.Site, Host: b.Host, Address: b.AddrPort(), Weight: b.WeightNow(), SpecWeight: b.WeightNow(),
-		Backup: b.Backup, Phase: api.PhaseOut, Health: api.Combine(api.Unknown, ""), PID: f.processes[b.Name].PID, Votes: []api.Vote{},
+		Backup: b.Backup, Phase: api.PhaseOut, Health: api.Combine(api.Unknown, ""), PID: f.processes[b.Name].PID, Votes: make([]api.Vote, 0, len(sights)),
 		Asked: f.operator.asked(b),
 	}
 	if se, ok := f.series[ref]; ok {
 		out.Traffic, out.Trend = se.traffic(), se.trend()
 	}
-	state, reason := f.judgeBackend(&out, sights)
+	state, reason := f.judgeBackend(&out, sights, fresh)
 	for _, v := range sights {
 		out.Votes = append(out.Votes, api.Vote{
 			Host: v.host, Measured: v.Probe.Health.Measured, Since: f.options.Origin.Wall(v.Probe.Since), Reason: v.Probe.Reason,
 			Latency: v.Probe.Latency, Phase: v.Balance.Phase, Weight: v.Balance.Weight,
 		})
-		if !v.fresh && fresh(sights) > 0 {
+		if !v.fresh && fresh > 0 {
 			continue
 		}
 		out.Weight, out.Share = v.Balance.Weight, out.Share+v.Balance.Share
@@ -148,8 +132,8 @@ func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, 
 			out.DrainLeft = max(v.Balance.DrainTo.Sub(now), 0)
 		}
 	}
-	if n := fresh(sights); n > 0 {
-		out.Share /= float64(n)
+	if fresh > 0 {
+		out.Share /= float64(fresh)
 	} else {
 		out.Share = 0 // nobody knows
 	}
@@ -158,23 +142,13 @@ func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, 
 	return out
 }
 
-func fresh(sights []sight) int {
-	n := 0
-	for _, v := range sights {
-		if v.fresh {
-			n++
-		}
-	}
-	return n
-}
-
 // judgeBackend works out phase, health and state from all hosts that have a
 // fresh report: the worst phase is shown, the state is down only when all agree.
-func (f *Fleet) judgeBackend(out *api.Backend, sights []sight) (api.State, string) {
+func (f *Fleet) judgeBackend(out *api.Backend, sights []sight, n int) (api.State, string) {
 	if len(sights) == 0 {
 		return api.StateUnknown, "no host has reported on it"
 	}
-	n, known, down, worst := fresh(sights), 0, 0, sight{}
+	known, down, worst := 0, 0, sight{}
 	for _, v := range sights {
 		if n > 0 && !v.fresh {
 			continue // without any fresh one, the last word stands, and says so

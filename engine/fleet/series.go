@@ -21,7 +21,9 @@ const (
 type series struct {
 	last   map[source]api.Totals // to make deltas of totals
 	active map[source]int64
+	open   int64 // the sum of active
 	totals api.Totals
+	shown  api.Traffic // of the complete seconds
 
 	second  second              // being filled
 	seconds [rateSeconds]second // complete ones
@@ -52,7 +54,10 @@ func (s *series) add(from source, r *host.Reading) {
 		last = api.Totals{}
 	}
 	s.last[from] = r.Totals
-	s.active[from] = r.Active
+	if was := s.active[from]; was != r.Active {
+		s.open += r.Active - was
+		s.active[from] = r.Active
+	}
 	d := api.Totals{
 		Requests: r.Totals.Requests - last.Requests, Errors: r.Totals.Errors - min(last.Errors, r.Totals.Errors),
 		Retries: r.Totals.Retries - min(last.Retries, r.Totals.Retries), Flows: r.Totals.Flows - last.Flows,
@@ -87,7 +92,8 @@ func (s *series) roll() {
 	if s.count%(rateSeconds/2) == 0 {
 		s.latency[1], s.latency[0] = s.latency[0], host.Histogram{}
 	}
-	p99 := s.quantiles(0.99)[0]
+	s.work()
+	p99 := s.shown.P99
 	s.requests = push(s.requests, float32(done.requests), trendSeconds)
 	s.errors = push(s.errors, float32(done.errors), trendSeconds)
 	s.p99 = push(s.p99, milliseconds(p99), trendSeconds)
@@ -133,28 +139,30 @@ func (s *series) quantiles(qs ...float64) [3]time.Duration {
 
 // traffic is the series for the picture.
 func (s *series) traffic() api.Traffic {
-	t := api.Traffic{Totals: s.totals}
+	t := s.shown
+	t.Totals, t.Active = s.totals, s.open
+	return t
+}
+
+// work works out rates and latencies, once a second.
+func (s *series) work() {
+	t := api.Traffic{}
 	n := min(s.count, rateSeconds)
-	if n > 0 {
-		var sum second
-		for i := range n {
-			sum.requests += s.seconds[i].requests
-			sum.errors += s.seconds[i].errors
-			sum.in += s.seconds[i].in
-			sum.out += s.seconds[i].out
-		}
-		k := float64(n)
-		t.Requests, t.Errors, t.InRate, t.OutRate = sum.requests/k, sum.errors/k, sum.in/k, sum.out/k
-		if sum.requests > 0 {
-			t.ErrorsPct = 100 * sum.errors / sum.requests
-		}
+	var sum second
+	for i := range n {
+		sum.requests += s.seconds[i].requests
+		sum.errors += s.seconds[i].errors
+		sum.in += s.seconds[i].in
+		sum.out += s.seconds[i].out
 	}
-	for _, a := range s.active {
-		t.Active += a
+	k := float64(max(n, 1))
+	t.Requests, t.Errors, t.InRate, t.OutRate = sum.requests/k, sum.errors/k, sum.in/k, sum.out/k
+	if sum.requests > 0 {
+		t.ErrorsPct = 100 * sum.errors / sum.requests
 	}
 	q := s.quantiles(0.5, 0.9, 0.99)
 	t.P50, t.P90, t.P99 = q[0], q[1], q[2]
-	return t
+	s.shown = t
 }
 
 func (s *series) trend() api.Trend {
@@ -164,5 +172,10 @@ func (s *series) trend() api.Trend {
 // forget drops what a host counted that is gone.
 func (s *series) forget(host string) {
 	maps.DeleteFunc(s.last, func(from source, _ api.Totals) bool { return from.host == host })
-	maps.DeleteFunc(s.active, func(from source, _ int64) bool { return from.host == host })
+	maps.DeleteFunc(s.active, func(from source, n int64) bool {
+		if from.host == host {
+			s.open -= n
+		}
+		return from.host == host
+	})
 }
