@@ -66,12 +66,14 @@ type Fleet struct {
 	// runReceipt is of the command that began it, or ended it.
 	runReceipt string
 
-	tick    instant.Instant // the next one
-	drawn   instant.Instant // the newest picture
-	dirty   bool
-	views   map[string]*view // by backend
-	whole   bool             // every backend is to be drawn anew
-	picture *api.Status
+	tick  instant.Instant // the next one
+	drawn instant.Instant // the newest picture
+	dirty bool
+	views map[string]*view // by backend
+	whole bool             // every backend is to be drawn anew
+	// bindings by listener; one that is missing is to be drawn anew.
+	bindings map[string]bindings
+	picture  *api.Status
 }
 
 // member is what is known of one host.
@@ -79,6 +81,7 @@ type member struct {
 	report host.Status
 	at     instant.Instant // when it came
 	heard  bool
+	shown  bool   // as one that was heard of not long ago
 	rev    uint64 // of the spec it was sent
 	// ordered is when it was last sent a spec or an order.
 	ordered instant.Instant
@@ -123,7 +126,7 @@ func New(o Options) *Fleet {
 	return &Fleet{
 		options: o, hosts: map[string]*member{}, processes: map[string]Process{}, clients: map[string]*clients{},
 		series: map[id.Ref]*series{}, states: map[id.Ref]*standing{}, operator: newOperator(),
-		runs: map[string]int{}, views: map[string]*view{}, tick: instant.Never, begun: map[string]bool{},
+		runs: map[string]int{}, views: map[string]*view{}, bindings: map[string]bindings{}, tick: instant.Never, begun: map[string]bool{},
 	}
 }
 
@@ -339,6 +342,9 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 	fresh := !m.heard || s.Rev < m.rev || now.Sub(m.at) > staleAfter
 	restarted := m.heard && s.Rev == 0 && m.report.Rev > 0
 	known := m.report.Backends
+	if !slices.Equal(m.report.Bindings, s.Bindings) || !m.heard {
+		clear(f.bindings)
+	}
 	m.report, m.at, m.heard = s, now, true
 	f.see(s.Host, m, known)
 	switch late := now.Sub(m.ordered) >= orderAgain; {

@@ -39,6 +39,15 @@ func (f *Fleet) redraw(now instant.Instant) {
 		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.ring.last, Rev: f.rev, Spec: f.text,
 		Faults: []api.Fault{}, Drills: []api.Drill{}, Problems: []api.Problem{}, Clients: []api.Clients{},
 	}
+	for _, m := range f.hosts {
+		if fresh := m.fresh(now); fresh != m.shown {
+			m.shown = fresh
+			clear(f.bindings)
+		}
+	}
+	if f.whole {
+		clear(f.bindings)
+	}
 	f.drawPools(now, s)
 	f.whole = false
 	f.drawListeners(now, s)
@@ -92,10 +101,7 @@ func (f *Fleet) drawPools(now instant.Instant, s *api.Status) {
 				mine[k].RealShare = mine[k].Traffic.Requests / total
 			}
 		}
-		serves := false
-		for j := range p.Backends {
-			serves = serves || slices.ContainsFunc(sights[p.Backends[j].Name], func(v sight) bool { return v.fresh && v.Balance.Share > 0 })
-		}
+		serves := slices.ContainsFunc(mine, func(b api.Backend) bool { return b.Share > 0 }) // by any host that is not silent
 		s.Pools = append(s.Pools, f.drawPool(now, p, mine, serves))
 	}
 	byName := func(a, b api.Backend) int { return cmp.Compare(a.Name, b.Name) }
@@ -302,7 +308,7 @@ func more(n int) string {
 }
 
 func (f *Fleet) drawListeners(now instant.Instant, s *api.Status) {
-	s.Listeners = []api.Listener{}
+	s.Listeners = make([]api.Listener, 0, len(f.spec.Listeners))
 	for i := range f.spec.Listeners {
 		l := &f.spec.Listeners[i]
 		ref := id.To(id.KindListener, l.Name)
@@ -310,32 +316,13 @@ func (f *Fleet) drawListeners(now instant.Instant, s *api.Status) {
 		if se, ok := f.series[ref]; ok {
 			out.Traffic, out.Trend = se.traffic(), se.trend()
 		}
-		bound, heard, silent, refusal := 0, 0, 0, ""
-		for _, name := range slices.Sorted(slices.Values(l.Hosts)) {
-			m := f.hosts[name]
-			if m == nil || !m.heard {
-				continue
-			}
-			i, ok := slices.BinarySearchFunc(m.report.Bindings, l.Name, func(b host.Binding, n string) int { return strings.Compare(b.Listener, n) })
-			if !ok {
-				continue
-			}
-			b := &m.report.Bindings[i]
-			one := api.Binding{Host: name, Address: b.Address, Bound: b.Bound, Reason: b.Reason}
-			switch {
-			case !m.fresh(now):
-				silent++
-				one.Reason = "the host is silent; this was so when it was last heard of"
-			case b.Bound:
-				heard, bound = heard+1, bound+1
-			default:
-				heard++
-				if refusal == "" {
-					refusal = name + ": " + b.Reason
-				}
-			}
-			out.Bindings = append(out.Bindings, one)
+		known, ok := f.bindings[l.Name]
+		if !ok {
+			known = f.bind(now, l)
+			f.bindings[l.Name] = known
 		}
+		bound, heard, silent, refusal := known.bound, known.heard, known.silent, known.refusal
+		out.Bindings = known.all
 		state, reason := api.StateOK, fmt.Sprintf("listens on %d of %d hosts", bound, len(l.Hosts))
 		pool, hasPool := s.Pool(l.Pool)
 		switch {

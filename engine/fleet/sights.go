@@ -7,6 +7,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
 // view is what all hosts say of one backend, and how the newest picture shows
@@ -105,4 +106,42 @@ func (v *view) refresh(now instant.Instant) int {
 		}
 	}
 	return n
+}
+
+// bindings are what all hosts say of one listener, as the newest picture shows
+// it.
+type bindings struct {
+	all                  []api.Binding
+	bound, heard, silent int
+	refusal              string // the first host's that has one
+}
+
+func (f *Fleet) bind(now instant.Instant, l *spec.Listener) bindings {
+	k := bindings{all: make([]api.Binding, 0, len(l.Hosts))}
+	for _, name := range slices.Sorted(slices.Values(l.Hosts)) {
+		m := f.hosts[name]
+		if m == nil || !m.heard {
+			continue
+		}
+		i, ok := slices.BinarySearchFunc(m.report.Bindings, l.Name, func(b host.Binding, n string) int { return strings.Compare(b.Listener, n) })
+		if !ok {
+			continue
+		}
+		b := &m.report.Bindings[i]
+		one := api.Binding{Host: name, Address: b.Address, Bound: b.Bound, Reason: b.Reason}
+		switch {
+		case !m.fresh(now):
+			k.silent++
+			one.Reason = "the host is silent; this was so when it was last heard of"
+		case b.Bound:
+			k.heard, k.bound = k.heard+1, k.bound+1
+		default:
+			k.heard++
+			if k.refusal == "" {
+				k.refusal = name + ": " + b.Reason
+			}
+		}
+		k.all = append(k.all, one)
+	}
+	return k
 }
