@@ -129,7 +129,7 @@ func (b *Balancer) tell(now instant.Instant, x *backend, ev Event) {
 	switch ev := ev.(type) {
 	case SetHealth:
 		// It counts in a panic whether it is forced.
-		b.dirty = b.dirty || x.health.Forced != ev.Health.Forced
+		b.dirty = b.dirty || x.health.Forced != ev.Health.Forced || (x.health.Effective == api.Up) != (ev.Health.Effective == api.Up)
 		x.setHealth(now, ev)
 	case SetWeight:
 		w := min(max(ev.Weight, 0), WeightMax)
@@ -142,11 +142,13 @@ func (b *Balancer) tell(now instant.Instant, x *backend, ev Event) {
 				d = x.pool.spec.DrainFor.D()
 			}
 			x.drains, x.drained, x.drainTo = true, false, now.Add(d)
+			b.dirty = b.dirty || x.pool.panics // which uses also those that are out
 		}
 	case Undrain:
 		if x.drains {
 			x.drains, x.drained, x.drainTo = false, false, instant.Never
 			x.rise(now)
+			b.dirty = b.dirty || x.pool.panics || x.riseFrom == now
 		}
 	case Outcomes:
 		x.eject(now, ev)
@@ -179,14 +181,18 @@ func (b *Balancer) setSpec(now instant.Instant, ev SetSpec) {
 		for j := range p.spec.Backends {
 			s := &p.spec.Backends[j]
 			x, ok := old[s.Name]
-			if ok && (x.pool.spec.Name != p.spec.Name || x.spec.Address != s.Address || x.spec.Port != s.Port) {
-				b.leave(now, x) // the same name, another service
-				ok = false
+			if ok && x.spec.WeightNow() != s.WeightNow() {
+				x.weight = nil
 			}
 			if !ok {
-				x = &backend{since: now, health: api.Combine(api.Unknown, ""), why: "not measured yet", drainTo: instant.Never, riseFrom: instant.Never}
-			} else if x.spec.WeightNow() != s.WeightNow() {
-				x.weight = nil
+				x = fresh(now)
+			} else if x.pool.spec.Name != p.spec.Name || x.spec.Address != s.Address || x.spec.Port != s.Port {
+				// The same name, another service: what is known of the old one is void, what
+				// operators said is about the name.
+				b.leave(now, x)
+				said := x
+				x = fresh(now)
+				x.weight, x.drains, x.drainTo = said.weight, said.drains, said.drainTo
 			}
 			x.spec, x.pool = s, p
 			delete(old, s.Name)
@@ -210,6 +216,11 @@ func (b *Balancer) setSpec(now instant.Instant, ev SetSpec) {
 	})
 	b.setListeners(ev)
 	b.dirty = true
+}
+
+// fresh is a backend of which nothing is known.
+func fresh(now instant.Instant) *backend {
+	return &backend{since: now, health: api.Combine(api.Unknown, ""), why: "not measured yet", drainTo: instant.Never, riseFrom: instant.Never}
 }
 
 // leaving is a backend that left the spec with flows that may go on for a

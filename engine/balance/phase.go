@@ -47,6 +47,7 @@ func (b *Balancer) expire(now instant.Instant, x *backend, out *Effects) {
 	if x.ejectedTo > 0 && x.ejectedTo.Reached(now) {
 		x.ejectedTo = 0
 		x.rise(now)
+		b.dirty = b.dirty || x.riseFrom == now // also of one that is out
 	}
 	if x.riseFrom == instant.Never {
 		return

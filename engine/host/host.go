@@ -272,6 +272,13 @@ func (h *Host) setSpec(now instant.Instant, ev SetSpec, out *Effects) {
 		h.trust(now, name, h.balancer.Health(name).Forced, because, out)
 	}
 	h.probe(now, probe.SetSubjects{Subjects: subjects}, because, out)
+	for _, s := range h.prober.Status() {
+		// A backend that is new to the balancer, in another pool or at another
+		// address, may have a health that is not.
+		if h.balancer.Health(s.Subject) != s.Health {
+			h.balance(now, balance.SetHealth{Backend: s.Subject, Health: s.Health, Reason: s.Reason}, why{quiet: true}, out)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(forced)) {
 		h.probe(now, probe.Force{Subject: name, Health: forced[name]}, because, out)
 	}
