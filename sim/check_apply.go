@@ -1,0 +1,84 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/host"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+)
+
+// checkApply: a host has one revision of the spec, whole: its listeners and its
+// backends are that revision's and no other's; and only an accepted command
+// brings a new one.
+type checkApply struct {
+	world *World
+	revs  map[uint64]*spec.Fleet
+	rev   uint64
+}
+
+func newCheckApply(w *World) *checkApply {
+	return &checkApply{world: w, revs: map[uint64]*spec.Fleet{}}
+}
+
+func (c *checkApply) fleet(ev fleet.Event, out *fleet.Effects) {
+	if out.Spec == nil {
+		return
+	}
+	ask, ok := ev.(fleet.Ask)
+	_, first := ev.(fleet.SetSpec)
+	if ok {
+		_, ok = ask.Request.Command.(api.Apply)
+		ok = ok && len(out.Answers) > 0 && out.Answers[0].Receipt.OK && !ask.Request.DryRun
+	}
+	if !ok && !first {
+		c.world.fail("apply", "a spec is in force that no accepted command brought")
+		return
+	}
+	c.rev++
+	c.revs[c.rev] = out.Spec
+}
+
+func (c *checkApply) report(h *simHost, s *host.Status) {
+	w := c.world
+	if s.Rev == 0 {
+		if len(s.Backends) > 0 || len(s.Bindings) > 0 {
+			w.fail("apply", "%s has no spec and %d backends", h.name, len(s.Backends))
+		}
+		return
+	}
+	f := c.revs[s.Rev]
+	if f == nil || s.Rev != h.asked.rev {
+		w.fail("apply", "%s has revision %d, it was sent %d", h.name, s.Rev, h.asked.rev)
+		return
+	}
+	var want, got []string
+	for _, p := range served(f, h.name) {
+		for _, b := range p.Backends {
+			want = append(want, b.Name+" "+b.AddrPort())
+		}
+	}
+	for _, b := range h.path.table.Backends {
+		got = append(got, b.Spec.Name+" "+b.Address)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(want, got) || len(s.Backends) != len(want) {
+		w.fail("apply", "%s has revision %d in part: backends %v, the spec says %v", h.name, s.Rev, got, want)
+	}
+	listeners := 0
+	for i := range f.Listeners {
+		l := &f.Listeners[i]
+		if !slices.Contains(l.Hosts, h.name) {
+			continue
+		}
+		listeners++
+		if !slices.ContainsFunc(s.Bindings, func(b host.Binding) bool { return b.Listener == l.Name }) {
+			w.fail("apply", "%s has revision %d without its listener %s", h.name, s.Rev, l.Name)
+		}
+	}
+	if listeners != len(s.Bindings) {
+		w.fail("apply", "%s has %d listeners, revision %d has %d for it", h.name, len(s.Bindings), s.Rev, listeners)
+	}
+}
