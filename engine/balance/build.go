@@ -81,9 +81,14 @@ func (b *Balancer) buildPool(t *Table, p *pool, first int) Pool {
 	case spec.RR, spec.WRR, spec.P2C:
 		n.order = interleave(weights)
 	case spec.SCH, spec.QCH, spec.IQCH:
-		entries := make([]maglev.Entry, len(n.Members))
+		// All of the pool's backends, so that the table keeps its size when some of
+		// them are out: otherwise the flows of all would move.
+		entries := make([]maglev.Entry, n.Count)
+		for i := range entries {
+			entries[i].Name = t.Backends[first+i].Spec.Name
+		}
 		for i, m := range n.Members {
-			entries[i] = maglev.Entry{Name: t.Backends[m].Spec.Name, Weight: weights[i]}
+			entries[m-first].Weight = weights[i]
 		}
 		n.hashed = maglev.New(entries)
 	case spec.WLC:
@@ -99,8 +104,13 @@ func (b *Balancer) unchanged(t *Table, n *Pool) *Pool {
 		return nil
 	}
 	old := &b.table.Pools[i]
-	if old.Spec.Scheduler != n.Spec.Scheduler || len(old.Members) != len(n.Members) {
+	if old.Spec.Scheduler != n.Spec.Scheduler || len(old.Members) != len(n.Members) || old.Count != n.Count {
 		return nil
+	}
+	for k := range n.Count { // hashes lead to places in the whole pool
+		if b.table.Backends[old.First+k].Spec.Name != t.Backends[n.First+k].Spec.Name {
+			return nil
+		}
 	}
 	for k := range n.Members {
 		x, y := &b.table.Backends[old.Members[k]], &t.Backends[n.Members[k]]

@@ -29,7 +29,7 @@ func (t *Table) Pick(pool int, q Query, loads Loads) int {
 		return t.least(p, q, loads)
 	case spec.SCH, spec.QCH, spec.IQCH:
 		if i := p.hashed.Lookup(q.Key); i >= 0 {
-			chosen = p.Members[i]
+			chosen = p.First + i
 		}
 	case spec.P2C:
 		chosen = t.better(p, q, loads)

@@ -211,6 +211,28 @@ func TestPowerOfTwoNeverTakesTheWorse(t *testing.T) {
 	})
 }
 
+// The loss of one of three moves its own sources and next to nobody else's.
+func TestHashesStayWhenOneOfThreeGoes(t *testing.T) {
+	w := newWorld(t, pool(3, func(p *spec.Pool) { p.Scheduler = spec.SCH }))
+	key := func(i int) balance.Query {
+		return balance.Query{Key: balance.HashSource(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})), Stick: balance.None}
+	}
+	var before []string
+	for i := range 3000 {
+		before = append(before, w.pick(key(i)))
+	}
+	w.health("b0", api.Down)
+	moved := 0
+	for i, was := range before {
+		if was != "b0" && w.pick(key(i)) != was {
+			moved++
+		}
+	}
+	if moved > 200 {
+		t.Errorf("%d sources of the two others moved", moved)
+	}
+}
+
 // A backend that nobody has measured gets its part, and not the whole crowd.
 func TestPowerOfTwoDoesNotStampede(t *testing.T) {
 	w := newWorld(t, pool(3, func(p *spec.Pool) { p.Scheduler = spec.P2C }))

@@ -65,7 +65,7 @@ type Pool struct {
 	Panic   bool
 
 	order  []int32       // rr, wrr, p2c: members in smoothly interleaved turns
-	hashed *maglev.Table // sch, qch, iqch: hash to position in Members
+	hashed *maglev.Table // sch, qch, iqch: hash to place in the pool, from First
 }
 
 // Loads is what the data path knows of the backends at this moment, by index

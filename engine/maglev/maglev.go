@@ -22,8 +22,9 @@ type Entry struct {
 
 // sizes are primes, so that every skip visits every slot. The paper wants a
 // table a hundred times larger than the number of backends for shares that are
-// even to one percent.
-var sizes = []int{251, 1021, 4099, 16381, 65537, 262147}
+// even to one percent. They are few and begin high: where a change of the number
+// of entries changes the size, every flow moves.
+var sizes = []int{4099, 65537, 262147}
 
 // Size returns the table size for a number of entries.
 func Size(entries int) int {
@@ -36,7 +37,8 @@ func Size(entries int) int {
 }
 
 // New makes a table. The order of the entries does not matter to where a hash
-// goes; entries with a weight of 0 or less get nothing.
+// goes; entries with a weight of 0 or less get nothing, but keep the table's size
+// when they stay in the list.
 func New(entries []Entry) *Table {
 	type turn struct {
 		index        int32

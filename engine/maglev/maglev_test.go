@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-edge/holdfast/engine/maglev"
+	"pgregory.net/rapid"
 )
 
 func entries(n int) []maglev.Entry {
@@ -96,4 +97,36 @@ func BenchmarkNew1000(b *testing.B) {
 	for b.Loop() {
 		maglev.New(all)
 	}
+}
+
+// However the weights are drawn, the loss of one entry moves few keys of the
+// others, and shares follow the weights.
+func TestDisruptionIsBounded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := entries(rapid.IntRange(2, 12).Draw(t, "entries"))
+		total := 0
+		for i := range all {
+			all[i].Weight = rapid.IntRange(1, 100).Draw(t, "weight")
+			total += all[i].Weight
+		}
+		before, count := shares(all)
+		for _, e := range all {
+			want := float64(keys) * float64(e.Weight) / float64(total)
+			if off := math.Abs(float64(count[e.Name]) - want); off > want*0.1+keys*0.01 {
+				t.Fatalf("%s of weight %d of %d gets %d keys, want about %.0f", e.Name, e.Weight, total, count[e.Name], want)
+			}
+		}
+		gone := rapid.IntRange(0, len(all)-1).Draw(t, "gone")
+		name := all[gone].Name
+		after, _ := shares(append(append([]maglev.Entry{}, all[:gone]...), all[gone+1:]...))
+		moved := 0
+		for k := range before {
+			if before[k] != name && before[k] != after[k] {
+				moved++
+			}
+		}
+		if limit := (keys - count[name]) * 15 / 100; moved > limit {
+			t.Fatalf("%d keys of the others moved when %s with %d went, more than %d", moved, name, count[name], limit)
+		}
+	})
 }
