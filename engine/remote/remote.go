@@ -32,7 +32,10 @@ const (
 	heartbeat  = 2 * time.Second
 	silence    = 3 * heartbeat // after which the other end counts as gone
 	requestMax = 4 << 20
-	answerMax  = 64 << 20
+	// requestWait is how long the body of a request may take: who is slower holds
+	// up only itself, but not for ever.
+	requestWait = 30 * time.Second
+	answerMax   = 64 << 20
 )
 
 // Client is api.Client over a Unix socket.
@@ -102,13 +105,24 @@ func get[T any](ctx context.Context, c *Client, path string) (T, error) {
 
 // Status implements api.Client.
 func (c *Client) Status(ctx context.Context) (*api.Status, error) {
-	return get[*api.Status](ctx, c, "/v1/status")
+	s, err := get[*api.Status](ctx, c, "/v1/status")
+	if err == nil && s == nil {
+		return nil, errEmpty
+	}
+	return s, err
 }
+
+// errEmpty is for an answer of null: JSON, and yet nothing.
+var errEmpty = fmt.Errorf("%w: its answer is empty", api.ErrUnreachable)
 
 // Events implements api.Client.
 func (c *Client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
 	q := url.Values{"from": {strconv.FormatUint(uint64(from), 10)}, "max": {strconv.Itoa(max(most, 0))}}
-	return get[[]api.Event](ctx, c, "/v1/events?"+q.Encode())
+	all, err := get[[]api.Event](ctx, c, "/v1/events?"+q.Encode())
+	if err == nil && all == nil {
+		return nil, errEmpty
+	}
+	return all, err
 }
 
 // Do implements api.Client.
@@ -125,6 +139,9 @@ func (c *Client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	var r api.Receipt
 	if err := json.NewDecoder(io.LimitReader(resp.Body, answerMax)).Decode(&r); err != nil {
 		return api.Receipt{}, fmt.Errorf("%w: %w", api.ErrUnreachable, err)
+	}
+	if r.ID == "" {
+		return api.Receipt{}, errEmpty
 	}
 	return r, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -108,9 +109,14 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) do(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestWait))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, requestMax))
+	if err != nil {
+		http.Error(w, "remote: read the request: "+err.Error(), http.StatusBadRequest)
+		return
+	}
 	var req api.Request
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, requestMax))
-	if err := d.Decode(&req); err != nil {
+	if err := json.Unmarshal(body, &req); err != nil { // not a Decoder, which obeys the first of two
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
