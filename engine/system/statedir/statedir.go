@@ -127,8 +127,8 @@ func (d *Dir) takeOver() error {
 	left := map[int]string{}
 	if err := json.Unmarshal(b, &left); err == nil { // a torn file names nobody that could be trusted
 		for pid, started := range left {
-			if now, err := startTime(pid); err == nil && now == started {
-				_ = syscall.Kill(-pid, syscall.SIGKILL)
+			// Not the group: kill(2) takes -1 for everybody.
+			if now, err := startTime(pid); err == nil && now == started && pid > 1 {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
