@@ -39,7 +39,8 @@ type World struct {
 	plant  plant
 
 	picture *api.Status
-	publish func(*api.Status, []api.Event) // for whoever watches; nil: nobody does
+	publish func(*api.Status, []api.Event) // for whoever watches; nil: nobody does yet
+	begun   []api.Event                    // before anybody did
 	healed  bool
 	stalls  time.Duration // of the fleet's loop, all together
 	failure error
@@ -195,6 +196,8 @@ func (w *World) carry(ev fleet.Event, out *fleet.Effects) {
 	}
 	if w.publish != nil {
 		w.publish(out.Picture, out.Events)
+	} else if w.now == 0 {
+		w.begun = append(w.begun, out.Events...)
 	}
 	for _, a := range out.Answers {
 		w.people.answered(a.Receipt)
