@@ -42,11 +42,11 @@ func (c *checkPicture) heard(ev fleet.Event) {
 		return
 	}
 	if x := c.heardFrom[r.Status.Host]; x != nil && x.status.At > r.Status.At {
-		// Overtaken by a newer one. Only one without a spec the fleet cannot tell from
-		// that of a host that was started again; the next report puts it right.
-		x.blurred = x.blurred || r.Status.Rev == 0
-		if x.status.At.Sub(r.Status.At) >= reportLate {
-			x.blurred, x.came = true, c.world.now // so old that the fleet takes it for a new life's
+		// Overtaken by a newer one. Only one without a spec, or a very old one, the
+		// fleet cannot tell from that of a host that was started again; the next
+		// report puts it right.
+		if r.Status.Rev == 0 || x.status.At.Sub(r.Status.At) >= reportLate {
+			x.blurred, x.came = true, c.world.now
 		}
 		return
 	}

@@ -31,8 +31,8 @@ func (c *checkProbe) launched(h *simHost, l probe.Launch) {
 	now, k := c.world.now, keyOf(h, l.Target)
 	interval := time.Duration(0)
 	for _, x := range h.asked.served {
-		if x.spec.AddrPort() == l.Address {
-			interval = h.asked.spec.Probe(x.pool.Probe).Interval.D()
+		if p := h.asked.spec.Probe(x.pool.Probe); x.spec.AddrPort() == l.Address && p.Kind == l.Probe.Kind {
+			interval = p.Interval.D()
 		}
 	}
 	last, ok := c.flying[k]

@@ -185,7 +185,7 @@ func (h *simHost) probe(l probe.Launch) {
 		w.queue.add(w.now.Add(w.net.hop()), func() { finish(probe.Outcome{Verdict: probe.Unable, Reason: "no descriptor is left"}) })
 		return
 	}
-	q := question{from: h.name, backend: w.nameAt(l.Address), address: l.Address, connect: l.Probe.Timeout.D(), timeout: l.Probe.Timeout.D(), dial: l.Probe.Kind == spec.ProbeTCP}
+	q := question{from: h.name, backend: w.nameAt(l.Address, l.Probe.Kind), address: l.Address, connect: l.Probe.Timeout.D(), timeout: l.Probe.Timeout.D(), dial: l.Probe.Kind == spec.ProbeTCP}
 	w.net.ask(q, func(a answer) {
 		o := probe.Outcome{Verdict: probe.Fail, Latency: w.now.Sub(began), Reason: a.reason}
 		if a.ok || a.begun && l.Probe.Kind != spec.ProbeHTTP {

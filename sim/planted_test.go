@@ -220,10 +220,10 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 // hidden are the seeds at which to begin to look for those that few seeds show:
 // a test that searched for them each time would be slow.
 var hidden = map[string]uint64{
-	"the ejection's share is ignored": 230,
-	"a pool ejects though it is off":  25,
-	"the dead man sleeps":             15,
-	"a drill loses its abort":         5,
+	"the ejection's share is ignored": 369,
+	"a pool ejects though it is off":  84,
+	"the dead man sleeps":             32,
+	"a drill loses its abort":         7,
 }
 
 // plantedSeeds is how many seeds a planted bug may hide in.

@@ -123,10 +123,11 @@ func (w *World) host(name string) *simHost {
 
 func compare(a, b string) int { return cmp.Compare(a, b) }
 
-// nameAt is the backend that has an address in the spec in force.
-func (w *World) nameAt(address string) string {
+// nameAt is the backend that a probe of an address reaches; a UDP service may
+// have the address of a TCP one.
+func (w *World) nameAt(address string, kind spec.ProbeKind) string {
 	for _, p := range w.keeper.children {
-		if p.address == address {
+		if p.address == address && (p.kind == string(spec.ServiceUDP)) == (kind == spec.ProbeUDP) {
 			return p.name
 		}
 	}
