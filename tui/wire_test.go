@@ -176,10 +176,10 @@ func TestSteadyTrafficToTheTerminal(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				out := newWire(size[0], size[1])
 				_, done := program(ctx, t, size[0], size[1], steady{n: 3}, out, page)
-				time.Sleep(5 * time.Second)
+				pass(5 * time.Second)
 				before := out.count()
 				const seconds = 30
-				time.Sleep(seconds * time.Second)
+				pass(seconds * time.Second)
 				rate := float64(out.count()-before) / seconds
 				t.Logf("%s %dx%d: %.0f B/s", page, size[0], size[1], rate)
 				if page == "overview" && rate > limit {
@@ -190,7 +190,7 @@ func TestSteadyTrafficToTheTerminal(t *testing.T) {
 				}
 				cancel()
 				<-done
-				time.Sleep(2 * time.Second) // the last tick of the clock
+				pass(2 * time.Second) // the last tick of the clock
 				_ = out.screen.Close()
 				synctest.Wait()
 			})
@@ -209,16 +209,16 @@ func TestWireIsFrame(t *testing.T) {
 		defer func() {
 			cancel()
 			<-done
-			time.Sleep(2 * time.Second) // the last tick of the clock
+			pass(2 * time.Second) // the last tick of the clock
 			_ = out.screen.Close()
 			synctest.Wait()
 		}()
-		time.Sleep(2250 * time.Millisecond)
+		pass(2250 * time.Millisecond)
 		for i, keys := range [][]string{{}, {"2"}, {"enter", "down"}, {"3"}, {"end"}, {"D"}, {"esc"}, {"?"}, {"esc"}, {"5"}, {"down", "down"}, {":"}, {"esc"}, {"4"}, {"6"}, {"1"}} {
 			for _, k := range keys {
 				p.Send(key(k))
 			}
-			time.Sleep(2 * time.Second) // a quarter of a second after the clock was drawn, again
+			pass(2 * time.Second) // a quarter of a second after the clock was drawn, again
 			answer := make(chan string, 1)
 			p.Send(look{answer})
 			want := <-answer
@@ -231,3 +231,6 @@ func TestWireIsFrame(t *testing.T) {
 		}
 	})
 }
+
+// pass lets the bubble's time go on.
+func pass(d time.Duration) { <-time.After(d) }
