@@ -45,7 +45,7 @@ func (c *checkPicture) heard(ev fleet.Event) {
 		// Overtaken by a newer one. Only one without a spec, or a very old one, the
 		// fleet cannot tell from that of a host that was started again; the next
 		// report puts it right.
-		if r.Status.Rev == 0 || x.status.At.Sub(r.Status.At) >= reportLate {
+		if x.blurred || r.Status.Rev == 0 || x.status.At.Sub(r.Status.At) >= reportLate {
 			x.blurred, x.came = true, c.world.now
 		}
 		return

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -297,4 +296,4 @@ func client(n uint64) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})
 }
 
-var errNobody = fmt.Sprint("no backend can take it")
+const errNobody = "no backend can take it"
