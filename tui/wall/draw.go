@@ -77,7 +77,11 @@ func (b *board) draw(all *widget.Canvas) {
 	} else {
 		end := c.Banner(2, y, scale, b.token(), b.message())
 		if b.x.Status != nil && c.W-end > 50 {
-			b.drawFigures(c.Sub(end+4, y, c.W-end-5, word))
+			figures := c.Sub(end+4, y, c.W-end-5, word)
+			b.drawFigures(figures)
+			if b.age() > staleAfter {
+				figures.Recolour(theme.Ghost)
+			}
 		}
 	}
 	y += word + 1
@@ -86,6 +90,9 @@ func (b *board) draw(all *widget.Canvas) {
 		return
 	}
 	b.drawBody(c.Sub(0, y, c.W, c.H-y))
+	if b.age() > staleAfter {
+		c.Sub(0, y, c.W, c.H-y).Recolour(theme.Ghost) // none of it is news
+	}
 }
 
 func (b *board) drawHead(c *widget.Canvas) {
@@ -228,14 +235,19 @@ func (b *board) drawNow(c *widget.Canvas) {
 		c.Cut(2, 1, c.W-3, theme.Dim, "nothing needs you")
 		return
 	}
+	name := 0
+	for i := range s.Problems {
+		name = max(name, min(widget.Width(s.Problems[i].Subject.String()), 34, c.W/3))
+	}
 	for i := 0; i < len(s.Problems) && i+1 < c.H; i++ {
 		p := &s.Problems[i]
 		look := theme.OfState(p.State)
 		x := c.Say(2, 1+i, look) + 2
-		x = c.Cut(x, 1+i, 34, theme.Title, p.Subject.String())
+		c.Cut(x, 1+i, name, theme.Title, p.Subject.String())
+		x += name + 2
 		right := page.Clock(p.Since) + "   " + widget.Since(b.x.Now, p.Since)
 		c.Right(0, 1+i, c.W-2, theme.Text, right)
-		c.Cut(max(x+2, 48), 1+i, c.W-max(x+2, 48)-widget.Width(right)-4, theme.Text, p.Text+effect(p))
+		c.Cut(x, 1+i, c.W-x-widget.Width(right)-4, theme.Text, p.Text+effect(p))
 	}
 	if hidden := len(s.Problems) - (c.H - 1); hidden > 0 {
 		c.Rule(0, "NOW", fmt.Sprint(len(s.Problems)), fmt.Sprintf("%d more", hidden))
@@ -274,7 +286,7 @@ func drawTile(c *widget.Canvas, s *api.Site) {
 		figure = theme.Title
 	}
 	counts := fmt.Sprintf("%d/%d backends  %d/%d pools", s.Counts.BackendsUp, s.Counts.Backends, s.Counts.PoolsUp, s.Counts.Pools)
-	figures := fmt.Sprintf("%s req/s  p99 %s ms  err %s %%", widget.Rate(s.Traffic.Requests), widget.Millis(s.Traffic.P99), widget.Percent(s.Traffic.ErrorsPct))
+	figures := fmt.Sprintf("%s/s  p99 %s ms  err %s %%", widget.Rate(s.Traffic.Requests), widget.Millis(s.Traffic.P99), widget.Percent(s.Traffic.ErrorsPct))
 	if c.H < 5 {
 		end := c.Say(0, 0, look)
 		c.Cut(end+1, 0, c.W-end-1, theme.Title, s.Name)
