@@ -53,6 +53,9 @@ lint: ## staticcheck, exhaustive switches, sum types, formatting
 	$(GO) run $(EXHAUSTIVE) ./engine/... ./sim/... ./tui/...
 	$(GO) run $(SUMTYPE) -default-signifies-exhaustive=false ./...
 
+shots: build ## the README's pictures, from a real run
+	$(GO) run ./tui/internal/shot/shoot -bin $(BIN) -out testdata
+
 fmt: ## format the code
 	@$(GO) run $(GOFUMPT) -w .
 
