@@ -395,6 +395,9 @@ func drawVerdicts(c *widget.Canvas, d *api.Drill) {
 		case api.StateDown, api.StateDegraded:
 			glyph, k = '✗', theme.Crit
 		case api.StateUnknown:
+			if !d.Phase.Live() { // it stayed open: nothing is proven by it
+				glyph, k = '?', theme.Warn
+			}
 		}
 		c.Put(2, y, k, glyph)
 		c.Cut(4, y, 10, theme.Text, v.Objective)

@@ -45,9 +45,9 @@ func stories(ctx context.Context, bin, spec, out string) (err error) {
 	for _, s := range []string{
 		"rest:40s", // for the graphs to have something to show
 		"type::drill run lose-backend\r", "wait:RUN DRILL", "type:\t\t\r", "type:4",
-		"wait:hold", "rest:3s",
+		"wait:all 3 hosts have it out", "rest:2500ms",
 		"shot:" + filepath.Join(out, "drill.svg"),
-		"wait:passed", "rest:5s", "type:1",
+		"wait:the steady state is back", "rest:12s", "type:1",
 	} {
 		if err := step(ctx, console, false, s); err != nil {
 			return err
