@@ -83,8 +83,8 @@ func TestEveryFrameFits(t *testing.T) {
 func TestEveryPageFits(t *testing.T) {
 	for name, s := range map[string]*api.Status{"small": fixture.Picture(), "long": fixture.Long(3), "drilling": fixture.Drilling(), "empty": fixture.Empty()} {
 		r := newRig(t, 60, 20, s)
-		for w := 60; w <= 300; w += 11 {
-			for h := 15; h <= 80; h += 7 {
+		for w := 60; w <= 300; w += 24 {
+			for h := 15; h <= 80; h += 13 {
 				r.send(tea.WindowSizeMsg{Width: w, Height: h})
 				for _, page := range []string{"1", "2", "3", "4", "5", "6"} {
 					r.press(page)

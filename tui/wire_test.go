@@ -178,7 +178,7 @@ func TestSteadyTrafficToTheTerminal(t *testing.T) {
 				_, done := program(ctx, t, size[0], size[1], steady{n: 3}, out, page)
 				pass(5 * time.Second)
 				before := out.count()
-				const seconds = 30
+				const seconds = 15
 				pass(seconds * time.Second)
 				rate := float64(out.count()-before) / seconds
 				t.Logf("%s %dx%d: %.0f B/s", page, size[0], size[1], rate)

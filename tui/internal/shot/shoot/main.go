@@ -22,8 +22,8 @@ import (
 	"github.com/holdfast-edge/holdfast/tui/internal/shot"
 )
 
-// within is how long all of a run may take.
-const within = 3 * time.Minute
+// within is how long all of a run may take, once it is warm.
+const within = 4 * time.Minute
 
 type list []string
 
@@ -35,19 +35,20 @@ func main() {
 	bin := flag.String("bin", "bin/holdfast", "the built program, for the stories")
 	spec := flag.String("spec", "three-sites", "profile or file of the fleet, for the stories")
 	out := flag.String("out", "testdata", "where the stories' pictures go")
+	warm := flag.Duration("warm", 40*time.Second, "how long the stories' fleet runs first, so that graphs have something to show")
 	size := flag.String("size", "120x36", "columns x rows")
 	light := flag.Bool("light", false, "a light ground")
 	flag.Var(&do, "do", "a step: wait:TEXT, type:KEYS, rest:DURATION, shot:FILE, text:FILE; may be given many times")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, *warm+within)
 	defer cancel()
 	var err error
 	if flag.NArg() > 0 {
 		err = run(ctx, *size, *light, do, flag.Args())
 	} else {
-		err = stories(ctx, *bin, *spec, *out)
+		err = stories(ctx, *bin, *spec, *out, *warm)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "shoot:", err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/holdfast-edge/holdfast/tui/internal/shot"
 )
@@ -19,7 +20,7 @@ const (
 
 // stories runs a fleet with its console, breaks a backend, rehearses it, and
 // takes a picture of each.
-func stories(ctx context.Context, bin, spec, out string) (err error) {
+func stories(ctx context.Context, bin, spec, out string, warm time.Duration) (err error) {
 	bin, err = filepath.Abs(bin)
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func stories(ctx context.Context, bin, spec, out string) (err error) {
 	}
 	defer func() { err = errors.Join(err, wall.Close()) }()
 	for _, s := range []string{
-		"rest:40s", // for the graphs to have something to show
+		"rest:" + warm.String(), // for the graphs to have something to show
 		"type::drill run lose-backend\r", "wait:RUN DRILL", "type:\t\t\r", "type:4",
 		"wait:all 3 hosts have it out", "rest:2500ms",
 		"shot:" + filepath.Join(out, "drill.svg"),
