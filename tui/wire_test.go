@@ -191,7 +191,7 @@ func TestSteadyTrafficToTheTerminal(t *testing.T) {
 				cancel()
 				<-done
 				pass(2 * time.Second) // the last tick of the clock
-				_ = out.screen.Close()
+				shot.EndAnswers(out.screen)
 				synctest.Wait()
 			})
 		}
@@ -210,7 +210,7 @@ func TestWireIsFrame(t *testing.T) {
 			cancel()
 			<-done
 			pass(2 * time.Second) // the last tick of the clock
-			_ = out.screen.Close()
+			shot.EndAnswers(out.screen)
 			synctest.Wait()
 		}()
 		pass(2250 * time.Millisecond)

@@ -2,6 +2,7 @@ package shot
 
 import (
 	"image/color"
+	"io"
 	"strings"
 
 	uv "github.com/charmbracelet/ultraviolet"
@@ -10,6 +11,14 @@ import (
 // Cells is a screen: what an emulator and a frame's buffer both are.
 type Cells interface {
 	CellAt(x, y int) *uv.Cell
+}
+
+// EndAnswers ends what reads an emulator's answers. The emulator's own Close
+// writes, without a lock, what such a reader reads.
+func EndAnswers(em interface{ InputPipe() io.Writer }) {
+	if c, ok := em.InputPipe().(io.Closer); ok {
+		_ = c.Close()
+	}
 }
 
 // rgb is a colour without transparency.

@@ -123,7 +123,7 @@ func (t *Terminal) Close() error {
 	err := t.cmd.Wait()
 	_ = t.file.Close()
 	<-t.ended
-	_ = t.screen.Close()
+	EndAnswers(t.screen)
 	var status *exec.ExitError
 	if errors.As(err, &status) {
 		return nil // however it ended, it was told to
