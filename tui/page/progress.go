@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/tui/theme"
@@ -186,6 +187,8 @@ func felt(d *api.Drill) string {
 	switch {
 	case d.Run == 0 || d.Phase.Live() || d.Phase == api.DrillRefused:
 		return "–"
+	case slices.ContainsFunc(d.Verdicts, func(v api.Verdict) bool { return v.State == api.StateUnknown }):
+		return "?" // the measuring itself is in doubt
 	case d.Probes.LastFail == 0:
 		return "0 ms"
 	}
