@@ -31,7 +31,7 @@ test: ## vet and every test with the race detector; no root, no network
 check: test lint ## the gate before a commit
 
 sim: ## SEEDS=1000 simulated worlds with faults
-	$(GO) test ./sim -run TestSeeds -count=1 -timeout 600s -args -seeds $(SEEDS)
+	$(GO) test -v -count=1 -timeout 600s ./sim -run TestSeeds -args -seeds $(SEEDS)
 
 fuzz: ## each fuzz target for T=60s
 	@for p in $$($(GO) list ./...); do \

@@ -28,7 +28,8 @@ func pictures() map[string]*api.Status {
 func checkFrame(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, content string, w, h int, what string) {
+}, content string, w, h int, what string,
+) {
 	t.Helper()
 	lines := strings.Split(content, "\n")
 	if len(lines) != h {

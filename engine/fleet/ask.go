@@ -45,6 +45,7 @@ func (f *Fleet) ask(now instant.Instant, ev Ask, out *Effects) {
 	if receipt.OK && !req.DryRun {
 		receipt.Seq = f.record(now, ev, out)
 		f.obey(now, ev, receipt.Seq, out)
+		f.whole = true // the picture of the check knows nothing of what was just obeyed
 	}
 	out.Answers = append(out.Answers, Answer{receipt})
 }

@@ -30,8 +30,10 @@ func TestPromisesHold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, story)
 		w.run(6 * time.Second)
-		texts := []string{story, strings.Replace(story, "port: 9001", "port: 9011", 1), strings.Replace(story, "name: lose", "name: gain", 1),
-			strings.Replace(story, "      - {name: b2, host: h2, port: 9002, service: {}}\n", "", 1)}
+		texts := []string{
+			story, strings.Replace(story, "port: 9001", "port: 9011", 1), strings.Replace(story, "name: lose", "name: gain", 1),
+			strings.Replace(story, "      - {name: b2, host: h2, port: 9002, service: {}}\n", "", 1),
+		}
 		var old *api.Status
 		var was string
 		for range rapid.IntRange(1, 30).Draw(t, "events") {
@@ -147,8 +149,14 @@ func TestBeforeTheFirstSpec(t *testing.T) {
 	f := fleet.New(fleet.Options{})
 	var out fleet.Effects
 	for _, ev := range []fleet.Event{
-		fleet.Process{Backend: "b1", PID: 7, Running: true}, fleet.Process{Backend: "b1", Reason: "killed"}, fleet.Noted{Host: "h1", Notes: []host.Note{{}}},
-		fleet.Report{Status: host.Status{Host: "h1"}}, fleet.FaultDone{ID: "f1"}, fleet.Sampled{Drill: "d"}, fleet.ClientsRead{Name: "users"}, fleet.Wake{},
+		fleet.Process{Backend: "b1", PID: 7, Running: true},
+		fleet.Process{Backend: "b1", Reason: "killed"},
+		fleet.Noted{Host: "h1", Notes: []host.Note{{}}},
+		fleet.Report{Status: host.Status{Host: "h1"}},
+		fleet.FaultDone{ID: "f1"},
+		fleet.Sampled{Drill: "d"},
+		fleet.ClientsRead{Name: "users"},
+		fleet.Wake{},
 		fleet.Ask{ID: "r1", Request: api.Request{Command: api.ClearFault{}}},
 	} {
 		f.Step(5, ev, &out)

@@ -177,8 +177,10 @@ func (p *Plan) Draw(all *widget.Canvas) {
 // drawLines draws what the command touches, before row end.
 func (p *Plan) drawLines(c *widget.Canvas, y, end int) int {
 	columns := []widget.Column{
-		{Head: "WHAT IT TOUCHES", Width: 20, Grow: 3, GrowMax: 40}, {Head: "NOW", Width: 10, Grow: 1, GrowMax: 12},
-		{Head: "AFTER", Width: 12, Grow: 1, GrowMax: 16}, {Width: 14, Grow: 3, Drop: 1},
+		{Head: "WHAT IT TOUCHES", Width: 20, Grow: 3, GrowMax: 40},
+		{Head: "NOW", Width: 10, Grow: 1, GrowMax: 12},
+		{Head: "AFTER", Width: 12, Grow: 1, GrowMax: 16},
+		{Width: 14, Grow: 3, Drop: 1},
 	}
 	widths := widget.Fit(columns, c.W)
 	if len(p.plan.lines) == 0 {

@@ -16,11 +16,20 @@ func TestParseReadsWhatWordsWrites(t *testing.T) {
 	b := id.To(id.KindBackend, "shop-tokyo-1")
 	for _, c := range []api.Command{
 		api.SetWeights{Weights: []api.Weight{{Backend: "a", Weight: 0}, {Backend: "b", Weight: 100}}},
-		api.Drain{Target: b}, api.Drain{Target: id.To(id.KindHost, "tokyo-1"), For: 90 * time.Second}, api.Undrain{Target: b},
-		api.Force{Backend: b.Name, Health: api.Up}, api.Force{Backend: b.Name, Health: api.Down}, api.Unforce{Backend: b.Name},
-		api.InjectFault{Kind: api.FaultKill, Target: b}, api.InjectFault{Kind: api.FaultFreeze, Target: b, For: time.Minute},
-		api.InjectFault{Kind: api.FaultSlow, Target: b, Delay: 500 * time.Millisecond}, api.InjectFault{Kind: api.FaultRestart, Target: b},
-		api.ClearFault{}, api.ClearFault{ID: "f3"}, api.StartDrill{Name: "lose-backend"}, api.AbortDrill{},
+		api.Drain{Target: b},
+		api.Drain{Target: id.To(id.KindHost, "tokyo-1"), For: 90 * time.Second},
+		api.Undrain{Target: b},
+		api.Force{Backend: b.Name, Health: api.Up},
+		api.Force{Backend: b.Name, Health: api.Down},
+		api.Unforce{Backend: b.Name},
+		api.InjectFault{Kind: api.FaultKill, Target: b},
+		api.InjectFault{Kind: api.FaultFreeze, Target: b, For: time.Minute},
+		api.InjectFault{Kind: api.FaultSlow, Target: b, Delay: 500 * time.Millisecond},
+		api.InjectFault{Kind: api.FaultRestart, Target: b},
+		api.ClearFault{},
+		api.ClearFault{ID: "f3"},
+		api.StartDrill{Name: "lose-backend"},
+		api.AbortDrill{},
 	} {
 		got, err := keys.Parse(c.Words())
 		if err != nil || !reflect.DeepEqual(got, c) {

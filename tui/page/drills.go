@@ -151,9 +151,14 @@ func (p *Drills) Draw(x *Context, c *widget.Canvas) {
 func (p *Drills) drawList(x *Context, c *widget.Canvas) {
 	c.Rule(0, "DRILLS", p.rows.Count(), "R runs the selected one")
 	columns := []widget.Column{
-		{Head: "  LAST", Width: theme.LookWidth}, {Head: "DRILL", Width: p.rows.NameWidth(nameMost)}, {Head: "RUN", Width: 4, Right: true, Drop: 4},
-		{Head: "FELT", Width: 7, Right: true}, {Head: "LIMIT", Width: 6, Right: true}, {Head: "AGE", Width: 7, Right: true, Drop: 1},
-		{Head: "FAULT", Width: 16, Grow: 1, GrowMax: 30, Drop: 3}, {Head: "REASON", Width: 20, Grow: 3, Drop: 2},
+		{Head: "  LAST", Width: theme.LookWidth},
+		{Head: "DRILL", Width: p.rows.NameWidth(nameMost)},
+		{Head: "RUN", Width: 4, Right: true, Drop: 4},
+		{Head: "FELT", Width: 7, Right: true},
+		{Head: "LIMIT", Width: 6, Right: true},
+		{Head: "AGE", Width: 7, Right: true, Drop: 1},
+		{Head: "FAULT", Width: 16, Grow: 1, GrowMax: 30, Drop: 3},
+		{Head: "REASON", Width: 20, Grow: 3, Drop: 2},
 	}
 	widths := widget.Fit(columns, c.W-2)
 	c.Heads(1, 1, columns, widths)

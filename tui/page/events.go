@@ -175,9 +175,14 @@ func (p *Events) drawList(x *Context, c *widget.Canvas) {
 	}
 	c.Rule(0, "EVENTS", p.rows.Count(), how)
 	columns := []widget.Column{
-		{Head: "TIME UTC", Width: 12}, {Head: "LANE", Width: 6, Drop: 4}, {Head: "SUBJECT", Width: 18, Grow: 1, GrowMax: 28},
-		{Head: "WHAT", Width: 20, Grow: 3}, {Head: "BECAUSE", Width: 20, Grow: 3, Drop: 2},
-		{Head: "BY", Width: 8, Grow: 1, GrowMax: 14, Drop: 3}, {Head: "SEQ", Width: 6, Right: true, Drop: 6}, {Head: "AFTER", Width: 6, Right: true, Drop: 5},
+		{Head: "TIME UTC", Width: 12},
+		{Head: "LANE", Width: 6, Drop: 4},
+		{Head: "SUBJECT", Width: 18, Grow: 1, GrowMax: 28},
+		{Head: "WHAT", Width: 20, Grow: 3},
+		{Head: "BECAUSE", Width: 20, Grow: 3, Drop: 2},
+		{Head: "BY", Width: 8, Grow: 1, GrowMax: 14, Drop: 3},
+		{Head: "SEQ", Width: 6, Right: true, Drop: 6},
+		{Head: "AFTER", Width: 6, Right: true, Drop: 5},
 	}
 	widths := widget.Fit(columns, c.W-2)
 	c.Heads(1, 1, columns, widths)

@@ -156,8 +156,13 @@ func (p *Faults) drawFaults(x *Context, c *widget.Canvas) {
 		return
 	}
 	columns := []widget.Column{
-		{Head: "  ", Width: theme.LookWidth}, {Head: "ID", Width: 5}, {Head: "TARGET", Width: 16, Grow: 3, GrowMax: 8 + nameMost}, {Head: "FAULT", Width: 14, Grow: 1, GrowMax: 28},
-		{Head: "BY", Width: 8, Grow: 1, GrowMax: 20, Drop: 2}, {Head: "SINCE", Width: 8, Drop: 1}, {Head: "UNTIL", Width: 19, Drop: 3},
+		{Head: "  ", Width: theme.LookWidth},
+		{Head: "ID", Width: 5},
+		{Head: "TARGET", Width: 16, Grow: 3, GrowMax: 8 + nameMost},
+		{Head: "FAULT", Width: 14, Grow: 1, GrowMax: 28},
+		{Head: "BY", Width: 8, Grow: 1, GrowMax: 20, Drop: 2},
+		{Head: "SINCE", Width: 8, Drop: 1},
+		{Head: "UNTIL", Width: 19, Drop: 3},
 		{Head: "REASON", Width: 12, Grow: 2, Drop: 4},
 	}
 	widths := widget.Fit(columns, c.W-2)
@@ -197,9 +202,15 @@ func untilWords(x *Context, f *api.Fault) string {
 func (p *Faults) drawTargets(x *Context, c *widget.Canvas) {
 	c.Rule(0, "WHAT CAN BE BROKEN", p.targets.Count(), "K kill · F freeze · S slow · T restart")
 	columns := []widget.Column{
-		{Head: "  STATE", Width: theme.LookWidth}, {Head: "BACKEND", Width: p.targets.NameWidth(nameMost)}, {Head: "POOL", Width: 12, Grow: 1, GrowMax: 24, Drop: 2},
-		{Head: "PID", Width: 7, Right: true}, {Head: "FLOWS", Width: 6, Right: true, Drop: 3}, {Head: "REQ/S", Width: 7, Right: true},
-		{Head: "P99 ms", Width: 6, Right: true, Drop: 4}, {Head: "FAULT", Width: 12, Grow: 1}, {Head: "OTHERS THAT SERVE", Width: 19, Drop: 1},
+		{Head: "  STATE", Width: theme.LookWidth},
+		{Head: "BACKEND", Width: p.targets.NameWidth(nameMost)},
+		{Head: "POOL", Width: 12, Grow: 1, GrowMax: 24, Drop: 2},
+		{Head: "PID", Width: 7, Right: true},
+		{Head: "FLOWS", Width: 6, Right: true, Drop: 3},
+		{Head: "REQ/S", Width: 7, Right: true},
+		{Head: "P99 ms", Width: 6, Right: true, Drop: 4},
+		{Head: "FAULT", Width: 12, Grow: 1},
+		{Head: "OTHERS THAT SERVE", Width: 19, Drop: 1},
 	}
 	widths := widget.Fit(columns, c.W-2)
 	c.Heads(1, 1, columns, widths)

@@ -193,8 +193,13 @@ func (p *Overview) drawNeeds(x *Context, c *widget.Canvas) {
 		name = max(name, min(widget.Width(q.Subject.Name), nameMost))
 	}
 	columns := []widget.Column{
-		{Width: theme.LookWidth}, {Width: 8, Drop: 5}, {Width: name},
-		{Width: 24, Grow: 5}, {Width: 26, Grow: 3, Drop: 3}, {Width: 8, Drop: 2}, {Width: 10, Drop: 6},
+		{Width: theme.LookWidth},
+		{Width: 8, Drop: 5},
+		{Width: name},
+		{Width: 24, Grow: 5},
+		{Width: 26, Grow: 3, Drop: 3},
+		{Width: 8, Drop: 2},
+		{Width: 10, Drop: 6},
 	}
 	widths := widget.Fit(columns, c.W-2)
 	seen := c.Sub(0, 1, c.W, c.H-1)
@@ -243,10 +248,15 @@ func PageOf(k id.Kind) string {
 func (p *Overview) drawSites(x *Context, c *widget.Canvas) {
 	c.Rule(0, "SITES", p.sites.Count(), "last 16 min")
 	columns := []widget.Column{
-		{Head: "  STATE", Width: theme.LookWidth}, {Head: "SITE", Width: 8, Grow: 1, GrowMax: 22},
-		{Head: "HOSTS", Width: 5, Right: true, Drop: 4}, {Head: "POOLS", Width: 5, Right: true, Drop: 2},
-		{Head: "BACKENDS", Width: 8, Right: true, Drop: 3}, {Head: "REQ/S", Width: 8, Grow: 2, GrowMax: 32, Drop: 5},
-		{Width: 7, Right: true}, {Head: "P99 ms", Width: 8, Grow: 2, GrowMax: 32, Drop: 7}, {Width: 5, Right: true, Drop: 1},
+		{Head: "  STATE", Width: theme.LookWidth},
+		{Head: "SITE", Width: 8, Grow: 1, GrowMax: 22},
+		{Head: "HOSTS", Width: 5, Right: true, Drop: 4},
+		{Head: "POOLS", Width: 5, Right: true, Drop: 2},
+		{Head: "BACKENDS", Width: 8, Right: true, Drop: 3},
+		{Head: "REQ/S", Width: 8, Grow: 2, GrowMax: 32, Drop: 5},
+		{Width: 7, Right: true},
+		{Head: "P99 ms", Width: 8, Grow: 2, GrowMax: 32, Drop: 7},
+		{Width: 5, Right: true, Drop: 1},
 		{Head: "ERR %", Width: 5, Right: true, Drop: 1},
 	}
 	widths := widget.Fit(columns, c.W-2)
@@ -319,8 +329,12 @@ func drawClients(x *Context, c *widget.Canvas) {
 	}
 	c.Rule(0, "CLIENTS", fmt.Sprint(len(x.Status.Clients)), right)
 	columns := []widget.Column{
-		{Head: "  STATE", Width: theme.LookWidth}, {Head: "NAME", Width: 12, Grow: 1, GrowMax: 24}, {Head: "LISTENER", Width: 12, Drop: 3},
-		{Head: "REQ/S", Width: 7, Right: true}, {Head: "P99 ms", Width: 6, Right: true}, {Head: "ERR %", Width: 5, Right: true},
+		{Head: "  STATE", Width: theme.LookWidth},
+		{Head: "NAME", Width: 12, Grow: 1, GrowMax: 24},
+		{Head: "LISTENER", Width: 12, Drop: 3},
+		{Head: "REQ/S", Width: 7, Right: true},
+		{Head: "P99 ms", Width: 6, Right: true},
+		{Head: "ERR %", Width: 5, Right: true},
 		{Head: "LAST ERROR", Width: 24, Grow: 3, Drop: 2},
 	}
 	widths := widget.Fit(columns, c.W-2)

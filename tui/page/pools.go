@@ -217,10 +217,16 @@ func (p *Pools) Draw(x *Context, c *widget.Canvas) {
 func (p *Pools) drawPools(x *Context, c *widget.Canvas) {
 	c.Rule(0, "POOLS", p.pools.Count(), "s sort: "+p.pools.OrderName())
 	columns := []widget.Column{
-		{Head: "  STATE", Width: theme.LookWidth}, {Head: "POOL", Width: p.pools.NameWidth(nameMost)}, {Head: "SITE", Width: 10, Drop: 6},
-		{Head: "UP", Width: 5, Right: true}, {Head: "SCHED", Width: 5, Drop: 5}, {Head: "REQ/S", Width: 6, Right: true, Drop: 1},
-		{Head: "P99 ms", Width: 6, Right: true, Drop: 2}, {Head: "ERR %", Width: 5, Right: true, Drop: 3},
-		{Head: "OUT WITHIN", Width: 10, Right: true, Drop: 7}, {Head: "REQ/S, 60 s", Width: 16, Grow: 2, GrowMax: 40, Drop: 8},
+		{Head: "  STATE", Width: theme.LookWidth},
+		{Head: "POOL", Width: p.pools.NameWidth(nameMost)},
+		{Head: "SITE", Width: 10, Drop: 6},
+		{Head: "UP", Width: 5, Right: true},
+		{Head: "SCHED", Width: 5, Drop: 5},
+		{Head: "REQ/S", Width: 6, Right: true, Drop: 1},
+		{Head: "P99 ms", Width: 6, Right: true, Drop: 2},
+		{Head: "ERR %", Width: 5, Right: true, Drop: 3},
+		{Head: "OUT WITHIN", Width: 10, Right: true, Drop: 7},
+		{Head: "REQ/S, 60 s", Width: 16, Grow: 2, GrowMax: 40, Drop: 8},
 		{Head: "REASON", Width: 20, Grow: 3, Drop: 4},
 	}
 	widths := widget.Fit(columns, c.W-2)

@@ -125,7 +125,10 @@ func DrawMeasured(x *Context, c *widget.Canvas) {
 		name = max(name, min(widget.Width(x.Status.Drills[i].Name), nameMost))
 	}
 	columns := []widget.Column{
-		{Head: "  LAST", Width: theme.LookWidth}, {Head: "DRILL", Width: name}, {Head: "FELT", Width: 7, Right: true}, {Head: "LIMIT", Width: 6, Right: true, Drop: 1},
+		{Head: "  LAST", Width: theme.LookWidth},
+		{Head: "DRILL", Width: name},
+		{Head: "FELT", Width: 7, Right: true},
+		{Head: "LIMIT", Width: 6, Right: true, Drop: 1},
 		{Head: "AGE", Width: 6, Right: true, Drop: 2},
 	}
 	widths := widget.Fit(columns, c.W-2)
