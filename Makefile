@@ -54,7 +54,7 @@ lint: ## staticcheck, exhaustive switches, sum types, formatting
 	$(GO) run $(SUMTYPE) -default-signifies-exhaustive=false ./...
 
 shots: build ## the README's pictures, from a real run
-	$(GO) run ./tui/internal/shot/shoot -bin $(BIN) -out testdata
+	$(GO) run ./tui/internal/shot/shoot -bin $(BIN) -warm 5m -out testdata
 
 fmt: ## format the code
 	@$(GO) run $(GOFUMPT) -w .
