@@ -254,27 +254,6 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause a
 	f.dirty = true
 }
 
-// beginAfter is how long clients wait for a listener that does not serve: then
-// that is what they are there to see.
-const beginAfter = 5 * time.Second
-
-// begin lets clients begin once their listener serves. The first moments of a
-// fleet, in which no probe has passed yet, are nobody's outage.
-func (f *Fleet) begin(now instant.Instant, out *Effects) {
-	for i := range f.spec.Clients {
-		c := &f.spec.Clients[i]
-		l, ok := f.picture.Listener(c.Listener)
-		if f.begun[c.Name] || !ok {
-			continue
-		}
-		p, ok := f.picture.Pool(l.Pool)
-		if l.State == api.StateOK && (!ok || p.State == api.StateOK) || now.Sub(f.changed) >= beginAfter {
-			f.begun[c.Name] = true
-			out.Begin = append(out.Begin, c.Name)
-		}
-	}
-}
-
 // prune forgets the series and states of what is gone.
 func (f *Fleet) prune() {
 	keep := map[id.Ref]bool{}

@@ -37,6 +37,7 @@ type world struct {
 	deaf  bool            // no fault order is answered
 	stuck string          // why reverts fail
 	begun map[string]bool // hosts that were told a spec
+	began []string        // clients
 	calls []call          // probes under way
 
 	users    host.Reading
@@ -103,6 +104,7 @@ func (w *world) tell(ev fleet.Event) {
 	var out fleet.Effects
 	w.fleet.Step(w.now, ev, &out)
 	w.events = append(w.events, out.Events...)
+	w.began = append(w.began, out.Begin...)
 	if out.Picture != nil {
 		w.picture = out.Picture
 	}
