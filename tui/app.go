@@ -50,7 +50,6 @@ type app struct {
 	note    note
 	undo    undo
 	waiting map[string]string // receipts whose result is awaited, and what was asked
-	resting bool              // the terminal lost focus long ago
 	blurred time.Time
 
 	canvas *widget.Canvas

@@ -3,7 +3,6 @@ package tui
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -387,9 +386,4 @@ func (a *app) target() id.Ref {
 		return id.Ref{}
 	}
 	return a.pages[a.at].Target(&a.x)
-}
-
-// elapsed is a moment on the drill's clock.
-func elapsed(d time.Duration) string {
-	return fmt.Sprintf("%02d:%04.1f", int(d.Minutes()), d.Seconds()-60*float64(int(d.Minutes())))
 }

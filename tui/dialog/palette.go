@@ -30,9 +30,7 @@ var Looks = []string{"live", "at -1m", "explain", "theme dark", "theme light", "
 // NewPalette returns the palette for a picture and the names of the pages.
 func NewPalette(s *api.Status, pages []string) *Palette {
 	p := &Palette{words: slices.Clone(pages)}
-	for _, l := range Looks {
-		p.words = append(p.words, l)
-	}
+	p.words = append(p.words, Looks...)
 	if s != nil {
 		p.things(s)
 	}

@@ -90,6 +90,7 @@ func (p *Plan) Key(k Key) Answer {
 			return Answer{} // keys typed ahead of a plan without a lock end here
 		}
 		p.focus = onType // typing means to type
+	case onReason, onType:
 	}
 	if p.focus == onReason {
 		p.reason.Key(k)

@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -137,6 +136,6 @@ func TestDatagramsThatNobodyTakesAreCounted(t *testing.T) {
 	eventually(t, "it is counted", func() bool { return s.reading("l").Totals.Errors == 1 })
 	s.health("b1", api.Up)
 	if got := say(peer(t, port), "x", 5*time.Second); got != "b1 x" {
-		t.Error(fmt.Sprintf("%q", got))
+		t.Errorf("the answer is %q", got)
 	}
 }
