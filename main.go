@@ -87,7 +87,10 @@ func readSpec(name string) (text []byte, dir string, err error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, "", plain.Usage(fmt.Errorf("%q is neither a profile nor a file; holdfast profiles lists the profiles", name))
 	}
-	return text, filepath.Dir(name), err
+	if err != nil {
+		return nil, "", plain.Usage(fmt.Errorf("cannot read the spec: %w; name a profile (holdfast profiles lists them) or a YAML file", err))
+	}
+	return text, filepath.Dir(name), nil
 }
 
 // up runs a local fleet until ctx ends, the person leaves the console, or the
