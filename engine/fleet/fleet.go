@@ -66,9 +66,10 @@ type Fleet struct {
 	// runReceipt is of the command that began it, or ended it.
 	runReceipt string
 
-	tick  instant.Instant // the next one
-	drawn instant.Instant // the newest picture
-	dirty bool
+	tick  instant.Instant  // the next one
+	drawn instant.Instant  // the newest picture
+	dirty bool             // it lacks something
+	news  news             // what it lacks of the hosts
 	views map[string]*view // by backend
 	whole bool             // every backend is to be drawn anew
 	// bindings by listener; one that is missing is to be drawn anew.
@@ -180,7 +181,7 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 func (f *Fleet) Deadline() instant.Instant {
 	next := f.tick
 	if f.dirty && f.spec != nil {
-		next = min(next, f.drawn.Add(PictureEvery))
+		next = min(next, f.drawAt())
 	}
 	for _, x := range f.faults {
 		next = min(next, x.deadline())
@@ -344,8 +345,7 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 	}
 	f.count(s)
 	if f.dirty = f.dirty || fresh || ev.Changed; ev.Changed {
-		// Its notes are on their way: what led to the change is known by then.
-		f.drawn = max(f.drawn, now.Add(notesWithin-PictureEvery))
+		f.news.came(now)
 	}
 	f.observe(now, out)
 }

@@ -18,17 +18,41 @@ import (
 // draw makes a picture when there is something new and the last one is old
 // enough.
 func (f *Fleet) draw(now instant.Instant, out *Effects) {
-	if f.spec == nil || !f.dirty || f.picture != nil && now.Sub(f.drawn) < PictureEvery {
+	if f.spec == nil || !f.dirty || f.picture != nil && !f.drawAt().Reached(now) {
 		return
 	}
-	f.dirty, f.drawn = false, now
-	f.redraw(now)
 	f.drawn = now
+	f.redraw(now)
 	f.change(now, out)
-	f.dirty = false
+	f.dirty, f.news = false, news{}
 	f.picture.Seq = f.ring.last
 	f.begin(now, out)
 	out.Picture = f.picture
+}
+
+// news is what hosts reported since the newest picture.
+type news struct {
+	any         bool
+	first, last instant.Instant // when it came
+}
+
+func (n *news) came(now instant.Instant) {
+	if !n.any {
+		n.any, n.first = true, now
+	}
+	n.last = now
+}
+
+// drawAt is when the next picture is to be made, if there is anything new: for
+// the notes of a host whose report changed it waits a moment, so that what led to
+// the change is known by then. However often hosts report, it waits but once.
+func (f *Fleet) drawAt() instant.Instant {
+	at := f.drawn.Add(PictureEvery)
+	if !f.news.any {
+		return at
+	}
+	latest := max(at, f.news.first).Add(notesWithin)
+	return max(at, min(f.news.last.Add(notesWithin), latest))
 }
 
 // redraw makes the picture of this moment. That faces have yet to see it is

@@ -72,16 +72,12 @@ func (s *suite) sameForAll() {
 	}
 }
 
-// rate also holds that pictures come while commands come two hundred a second.
-// Without any pause they can starve of them: a known weakness of the local fleet.
+// rate also holds that pictures come while commands are asked without a pause.
 func (s *suite) rate() {
 	ctx, cancel := context.WithCancel(s.ctx)
 	asking := make(chan error, 1)
 	go func() {
-		pace := time.NewTicker(5 * time.Millisecond)
-		defer pace.Stop()
 		for i := 0; ; i++ {
-			<-pace.C
 			_, err := s.Client.Do(ctx, api.Request{Command: weights(s.backend, 1+i%100), DryRun: i%2 == 0, By: api.Actor{Name: "suite"}})
 			if err != nil {
 				asking <- err
