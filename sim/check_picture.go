@@ -21,8 +21,6 @@ type checkPicture struct {
 type heardFrom struct {
 	status host.Status
 	came   instant.Instant
-	// blurred says that the fleet may hold an older report.
-	blurred bool
 }
 
 func newCheckPicture(w *World) *checkPicture {
@@ -32,7 +30,6 @@ func newCheckPicture(w *World) *checkPicture {
 // The fleet's own bounds: how old a report may be, and how long until that shows.
 const (
 	reportOld  = 3 * time.Second
-	reportLate = 3 * time.Second
 	reportSeen = time.Second + 100*time.Millisecond
 )
 
@@ -42,13 +39,7 @@ func (c *checkPicture) heard(ev fleet.Event) {
 		return
 	}
 	if x := c.heardFrom[r.Status.Host]; x != nil && x.status.At > r.Status.At {
-		// Overtaken by a newer one. Only one without a spec, or a very old one, the
-		// fleet cannot tell from that of a host that was started again; the next
-		// report puts it right.
-		if x.blurred || r.Status.Rev == 0 || x.status.At.Sub(r.Status.At) >= reportLate {
-			x.blurred, x.came = true, c.world.now
-		}
-		return
+		return // overtaken by a newer one, of this life or of the next
 	}
 	c.heardFrom[r.Status.Host] = &heardFrom{status: r.Status, came: c.world.now}
 }
@@ -72,9 +63,6 @@ func (c *checkPicture) backend(b *api.Backend) {
 	fresh, down, serve, out := 0, 0, 0, 0
 	for _, h := range w.hosts {
 		x := c.heardFrom[h.name]
-		if x != nil && x.blurred {
-			return
-		}
 		if x == nil || w.now.Sub(x.came) > reportOld {
 			continue
 		}

@@ -38,7 +38,7 @@ func (h *simHost) cannotBind() bool { return h.world.now.Before(h.unbound) }
 func (h *simHost) boot() {
 	w := h.world
 	h.down, h.life = false, h.life+1
-	h.host = host.New(host.Options{Name: h.name, Seed: w.rand.Uint64()})
+	h.host = host.New(host.Options{Name: h.name, Life: uint64(h.life), Seed: w.rand.Uint64()})
 	h.path, h.asked, h.flying = newPath(h), newWords(w.now), map[string]uint64{}
 	h.status, h.reported = host.Status{}, 0
 	h.loop = &loop[host.Event, host.Effects]{

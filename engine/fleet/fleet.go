@@ -300,10 +300,6 @@ const (
 	// orderAgain is how long an order may take to show in the host's report: one
 	// report, and as much again on a busy machine.
 	orderAgain = 2 * time.Second
-	// lateReport bounds how much older than the newest one a report may be to
-	// count as overtaken on its way: one that is older still is of a host that
-	// began a new life, with a clock of its own.
-	lateReport = staleAfter
 	// notesWithin is how long a picture waits for the notes of a host whose report
 	// changed.
 	notesWithin = 10 * time.Millisecond
@@ -316,11 +312,11 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 	if !ok {
 		return // it left the spec while its report was under way
 	}
-	if behind := m.report.At.Sub(s.At); m.heard && s.Rev > 0 && behind > 0 && behind < lateReport {
-		return
+	if m.heard && (s.Life < m.report.Life || s.Life == m.report.Life && s.At < m.report.At) {
+		return // it was overtaken on its way; another life has a clock of its own
 	}
 	fresh := !m.heard || s.Rev < m.rev || now.Sub(m.at) > staleAfter
-	restarted := m.heard && s.Rev == 0 && m.report.Rev > 0
+	restarted := m.heard && s.Life > m.report.Life
 	known := m.report.Backends
 	if !slices.Equal(m.report.Bindings, s.Bindings) || !m.heard {
 		clear(f.bindings)

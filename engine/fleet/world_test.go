@@ -47,6 +47,7 @@ type world struct {
 	probing  *fleet.ProbesOrder
 	sampled  instant.Instant
 	asks     int
+	lives    uint64 // of hosts
 }
 
 type call struct {
@@ -133,7 +134,7 @@ func (w *world) apply(s *spec.Fleet) {
 	for i := range s.Sites {
 		for _, h := range s.Sites[i].Hosts {
 			if w.hosts[h.Name] == nil {
-				w.hosts[h.Name] = host.New(host.Options{Name: h.Name, Seed: 1})
+				w.hosts[h.Name] = w.born(h.Name, 1)
 			}
 		}
 	}
@@ -201,9 +202,15 @@ func (w *world) report(name string, changed bool) {
 
 func (w *world) names() []string { return slices.Sorted(maps.Keys(w.hosts)) }
 
+// born begins another life of a host.
+func (w *world) born(name string, seed uint64) *host.Host {
+	w.lives++
+	return host.New(host.Options{Name: name, Life: w.lives, Seed: seed})
+}
+
 // restart takes a host's memory.
 func (w *world) restart(name string) {
-	w.hosts[name] = host.New(host.Options{Name: name, Seed: 2})
+	w.hosts[name] = w.born(name, 2)
 	w.calls = slices.DeleteFunc(w.calls, func(c call) bool { return c.host == name })
 	w.report(name, true)
 }

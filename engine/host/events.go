@@ -103,6 +103,7 @@ type Note struct {
 // Status is a host's report: a copy, no pointers into the host.
 type Status struct {
 	Host     string
+	Life     uint64 // which of its lives reports; At is of that life's clock
 	At       instant.Instant
 	Rev      uint64
 	Bindings []Binding // sorted by listener

@@ -17,6 +17,7 @@ import (
 // Host is the deciders of one host.
 type Host struct {
 	name     string
+	life     uint64
 	site     string
 	rev      uint64
 	prober   *probe.Prober
@@ -33,12 +34,14 @@ type Host struct {
 // Options of New.
 type Options struct {
 	Name string
+	// Life numbers the lives of this host: each start has a greater one.
+	Life uint64
 	Seed uint64 // of the probes' jitter
 }
 
 // New returns a Host that serves nothing until it is told its spec.
 func New(o Options) *Host {
-	return &Host{name: o.Name, prober: probe.New(o.Seed), balancer: balance.New(), backends: map[string]*spec.Backend{}}
+	return &Host{name: o.Name, life: o.Life, prober: probe.New(o.Seed), balancer: balance.New(), backends: map[string]*spec.Backend{}}
 }
 
 // Step tells the Host one event and adds what must be done to out.
@@ -387,7 +390,7 @@ func (h *Host) targets(target id.Ref) []string {
 
 // Status returns the host's report.
 func (h *Host) Status(now instant.Instant) Status {
-	s := Status{Host: h.name, At: now, Rev: h.rev, Bindings: slices.Clone(h.bindings), Readings: h.readings, Panics: h.balancer.Panics()}
+	s := Status{Host: h.name, Life: h.life, At: now, Rev: h.rev, Bindings: slices.Clone(h.bindings), Readings: h.readings, Panics: h.balancer.Panics()}
 	probes := h.prober.Status()
 	for _, b := range h.balancer.Status() {
 		one := Backend{Name: b.Backend, Balance: b}

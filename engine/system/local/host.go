@@ -35,7 +35,8 @@ type hostLoop struct {
 
 // startHost starts a host. The caller holds the lock.
 func (f *Fleet) startHost(name string) *hostLoop {
-	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Seed: seedOf(name)}), probing: probing.New(f.options.SpecDir)}
+	f.lives++
+	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Life: f.lives, Seed: seedOf(name)}), probing: probing.New(f.options.SpecDir)}
 	h.ctx, h.cancel = context.WithCancelCause(f.ctx)
 	log := f.options.Log.With("host", name)
 	h.proxy = proxy.New(proxy.Options{

@@ -60,6 +60,7 @@ type Fleet struct {
 
 	mu      sync.Mutex
 	hosts   map[string]*hostLoop
+	lives   uint64 // of hosts, so far
 	answers map[string]chan api.Receipt
 }
 
