@@ -72,6 +72,7 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/proxy/*", "engine/system/proxy/*", "one data path in small rooms"},
 	{"engine/system/traffic", "engine/system/proxy/proxyproto", "its clients speak the protocol that the listener expects"},
 	{"engine/system/traffic", "engine/system/service", "its clients know the services' answers"},
+	{"sim", "engine/system/bus", "what watchers see does not depend on the world"},
 	{"sim/*", "sim/*", "one simulation in small rooms"},
 	{"tui/*", "tui/*", "one face in small rooms"},
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/bus"
 )
 
 // Options of NewClient.
@@ -26,7 +27,7 @@ type Options struct {
 
 // Client is an api.Client of a simulation, so that a console can watch one.
 type Client struct {
-	bus    *bus
+	bus    *bus.Bus
 	ending context.CancelFunc
 	ended  chan struct{}
 
@@ -52,17 +53,17 @@ func NewClient(o Options) (*Client, error) {
 	if o.Knobs.LoopMax == 0 {
 		o.Knobs = Calm()
 	}
-	c := &Client{bus: newBus(), ended: make(chan struct{})}
+	c := &Client{bus: bus.New(), ended: make(chan struct{})}
 	r := rand.New(rand.NewPCG(o.Seed, 0x686f6c6466617374))
 	c.world = newWorld(o.Knobs, r, s, o.Spec, nil, honest())
 	c.world.publish = func(s *api.Status, events []api.Event) {
-		c.bus.add(events)
+		c.bus.Add(events)
 		if s != nil {
 			c.picture = s
 		}
 	}
 	c.picture = c.world.picture
-	c.bus.add(c.world.begun)
+	c.bus.Add(c.world.begun)
 	c.world.storm()
 	c.show()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -104,7 +105,7 @@ func (c *Client) Advance(d time.Duration) {
 	c.world.advance(c.world.now.Add(d))
 	c.show()
 	if c.world.failure != nil {
-		c.bus.close() // what it shows from here on would be a lie
+		c.bus.Close() // what it shows from here on would be a lie
 	}
 }
 
@@ -114,7 +115,7 @@ func (c *Client) show() {
 	if c.picture == nil {
 		return
 	}
-	c.bus.publish(c.picture)
+	c.bus.Publish(c.picture)
 	c.picture = nil
 }
 
@@ -132,26 +133,20 @@ func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	c.bus.close()
+	c.bus.Close()
 }
 
 // Status implements api.Client.
-func (c *Client) Status(ctx context.Context) (*api.Status, error) { return c.bus.picture(ctx) }
+func (c *Client) Status(ctx context.Context) (*api.Status, error) { return c.bus.Status(ctx) }
 
 // Watch implements api.Client.
 func (c *Client) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, error) {
-	return c.bus.watch(ctx, from)
+	return c.bus.Watch(ctx, from)
 }
 
 // Events implements api.Client.
 func (c *Client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
-	if _, err := c.bus.picture(ctx); err != nil {
-		return nil, err
-	}
-	c.bus.mu.Lock()
-	defer c.bus.mu.Unlock()
-	events, _ := c.bus.since(from, c.bus.last, max(most, 0))
-	return events, nil
+	return c.bus.Events(ctx, from, most)
 }
 
 // Do implements api.Client. The fleet is asked at once, whatever the time.

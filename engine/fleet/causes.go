@@ -77,7 +77,8 @@ func (f *Fleet) has(ref id.Ref) bool {
 // emit numbers an event and remembers it as the cause of what its subject does
 // next.
 func (f *Fleet) emit(e api.Event, out *Effects) api.Event {
-	e = f.ring.add(e)
+	f.seq++
+	e.Seq = f.seq
 	out.Events = append(out.Events, e)
 	f.dirty = true
 	if f.spec == nil || !f.has(e.Subject) {

@@ -53,7 +53,7 @@ type Fleet struct {
 	clients   map[string]*clients
 	series    map[id.Ref]*series
 	states    map[id.Ref]*standing // of everything that has a state
-	ring      ring
+	seq       api.Seq              // of the newest event
 
 	operator operator
 	faults   []*fault // in the order they were asked for

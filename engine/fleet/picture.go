@@ -25,7 +25,7 @@ func (f *Fleet) draw(now instant.Instant, out *Effects) {
 	f.redraw(now)
 	f.change(now, out)
 	f.dirty, f.news = false, news{}
-	f.picture.Seq = f.ring.last
+	f.picture.Seq = f.seq
 	f.begin(now, out)
 	out.Picture = f.picture
 }
@@ -60,7 +60,7 @@ func (f *Fleet) drawAt() instant.Instant {
 func (f *Fleet) redraw(now instant.Instant) {
 	s := &api.Status{
 		Version: api.StatusVersion, Fleet: f.spec.Name, Title: f.spec.Title, Production: f.spec.Production, World: f.options.World,
-		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.ring.last, Rev: f.rev, Spec: f.text,
+		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.seq, Rev: f.rev, Spec: f.text,
 		Faults: []api.Fault{}, Drills: []api.Drill{}, Problems: []api.Problem{}, Clients: []api.Clients{},
 	}
 	for _, m := range f.hosts {

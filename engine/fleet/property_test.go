@@ -166,24 +166,6 @@ func TestBeforeTheFirstSpec(t *testing.T) {
 	}
 }
 
-// The event ring keeps the newest events and no more.
-func TestRingIsBounded(t *testing.T) {
-	w := newWorld(t, story)
-	w.run(time.Second)
-	var out fleet.Effects
-	last := api.Seq(0)
-	for i := range 2 * api.EventRing {
-		out.Reset()
-		w.fleet.Step(w.now, fleet.Noted{Host: "h1", Notes: []host.Note{{Event: api.Event{Subject: id.To(id.KindBackend, "b1"), Text: "x", Reason: fmt.Sprint(i)}}}}, &out)
-		if last = out.Events[len(out.Events)-1].Seq; out.Events[0].Cause >= out.Events[0].Seq {
-			t.Fatal("a cause comes later")
-		}
-	}
-	if int(last) < 2*api.EventRing {
-		t.Errorf("the newest event is %d", last)
-	}
-}
-
 // big is a fleet of 50 hosts that all serve 1,000 backends in 100 pools.
 func big(hosts, pools int) *spec.Fleet {
 	f := &spec.Fleet{Name: "big", Sites: []spec.Site{{Name: "s"}}, Probes: []spec.Probe{{Name: "web", Kind: "tcp", Interval: spec.Duration(time.Second), Timeout: spec.Duration(time.Second), Rise: 2, Fall: 2}}}

@@ -9,7 +9,11 @@ import (
 // carry carries out what the fleet asks for. It runs on the fleet's loop and
 // must not wait for anybody who waits for that loop.
 func (f *Fleet) carry(_ instant.Instant, out *fleet.Effects) {
-	f.bus.publish(out.Picture, out.Events) // first: to start hundreds of things takes time
+	// First of all: to start hundreds of things takes time.
+	f.bus.Add(out.Events)
+	if out.Picture != nil {
+		f.bus.Publish(out.Picture)
+	}
 	if out.Spec != nil {
 		f.apply(out.Spec)
 	}

@@ -8,34 +8,14 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/bus"
 )
 
 // client is api.Client in the fleet's own process.
 type client struct {
-	fleet *Fleet
-	next  atomic.Uint64
-}
-
-// Status implements api.Client.
-func (c *client) Status(ctx context.Context) (*api.Status, error) { return c.fleet.bus.picture(ctx) }
-
-// Watch implements api.Client.
-func (c *client) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, error) {
-	return c.fleet.bus.watch(ctx, from)
-}
-
-// Events implements api.Client.
-func (c *client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
-	if _, err := c.fleet.bus.picture(ctx); err != nil {
-		return nil, err
-	}
-	c.fleet.bus.mu.Lock()
-	defer c.fleet.bus.mu.Unlock()
-	events, _ := c.fleet.bus.since(from, c.fleet.bus.last, max(most, 0))
-	if events == nil {
-		events = []api.Event{}
-	}
-	return events, nil
+	*bus.Bus // to look
+	fleet    *Fleet
+	next     atomic.Uint64
 }
 
 // Do implements api.Client.

@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/bus"
 	"github.com/holdfast-edge/holdfast/engine/system/keeper"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
 	"github.com/holdfast-edge/holdfast/engine/system/metrics"
@@ -47,7 +48,7 @@ type Fleet struct {
 	clock   *loop.Clock
 	loop    *loop.Loop[fleet.Event, fleet.Effects]
 	keeper  *keeper.Keeper
-	bus     *bus
+	bus     *bus.Bus
 	client  *client
 	users   *users
 	post    *post
@@ -78,10 +79,10 @@ func Start(o Options) (*Fleet, error) {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	f := &Fleet{
-		options: o, clock: loop.NewClock(), bus: newBus(), ctx: ctx, cancel: cancel,
+		options: o, clock: loop.NewClock(), bus: bus.New(), ctx: ctx, cancel: cancel,
 		post: newPost(), hosts: map[string]*hostLoop{}, answers: map[string]chan api.Receipt{},
 	}
-	f.client = &client{fleet: f}
+	f.client = &client{Bus: f.bus, fleet: f}
 	f.loop = loop.New(loop.Options[fleet.Event, fleet.Effects]{
 		Name: "fleet", Clock: f.clock, Log: o.Log,
 		Machine: fleet.New(fleet.Options{Origin: f.clock.Origin(), World: api.WorldLocal, Version: o.Version}),
@@ -177,7 +178,7 @@ const closeWait = 5 * time.Second
 func (f *Fleet) Close() error {
 	f.once.Do(func() {
 		f.cancel(errClosed)
-		f.bus.close()
+		f.bus.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
 		err := f.keeper.Close(ctx)
