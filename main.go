@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/local"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
+	"github.com/holdfast-edge/holdfast/engine/system/specfile"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 	"github.com/holdfast-edge/holdfast/profiles"
 	"github.com/holdfast-edge/holdfast/tui"
@@ -46,9 +47,9 @@ func main() {
 	os.Exit(plain.Code(err))
 }
 
-// validate checks a spec, and says all that is wrong with it.
-func validate(name string, text []byte) (flaws []plain.SpecFlaw, err error) {
-	_, err = spec.Parse(name, text)
+// validate checks a spec with its files, and says all that is wrong with it.
+func validate(name string, text []byte, dir string) (flaws []plain.SpecFlaw, err error) {
+	_, err = specfile.Read(name, text, dir)
 	var all spec.Errors
 	if errors.As(err, &all) {
 		for _, e := range all {
@@ -81,7 +82,7 @@ func dial(flag string) (api.Client, error) {
 // readSpec reads a profile by its name, or a file.
 func readSpec(name string) (text []byte, dir string, err error) {
 	if text, err := profiles.Read(name); err == nil {
-		return text, ".", nil
+		return text, "", nil // profiles name no files
 	}
 	text, err = os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
@@ -90,7 +91,8 @@ func readSpec(name string) (text []byte, dir string, err error) {
 	if err != nil {
 		return nil, "", plain.Usage(fmt.Errorf("cannot read the spec: %w; name a profile (holdfast profiles lists them) or a YAML file", err))
 	}
-	return text, filepath.Dir(name), nil
+	name, err = filepath.Abs(name)
+	return text, filepath.Dir(name), err
 }
 
 // up runs a local fleet until ctx ends, the person leaves the console, or the
@@ -100,7 +102,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := spec.Parse(o.Spec, text)
+	f, err := specfile.Read(o.Spec, text, specDir)
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
-	running, err := local.Start(local.Options{Spec: f, SpecText: string(text), SpecDir: specDir, State: state, Log: log, Metrics: o.Metrics, Version: version})
+	running, err := local.Start(local.Options{Spec: f, SpecText: string(text), State: state, Log: log, Metrics: o.Metrics, Version: version})
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}

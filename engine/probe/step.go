@@ -112,7 +112,7 @@ func key(address string, p spec.Probe) string {
 			}
 		case *spec.ExecCheck:
 			if part != nil {
-				fmt.Fprintf(&b, " exec%q", part.Command)
+				fmt.Fprintf(&b, " exec%q", append([]string{part.Dir}, part.Command...))
 			}
 		}
 	}

@@ -323,10 +323,15 @@ func join(path, key string) string {
 func keysOf(t reflect.Type) []string {
 	var keys []string
 	for i := range t.NumField() {
-		keys = append(keys, keyOf(t.Field(i)))
+		if key := keyOf(t.Field(i)); key != unwritten {
+			keys = append(keys, key)
+		}
 	}
 	return keys
 }
+
+// unwritten is the key of a field that no file has: it is filled in.
+const unwritten = "-"
 
 func keyOf(f reflect.StructField) string {
 	key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
@@ -335,7 +340,7 @@ func keyOf(f reflect.StructField) string {
 
 func fieldOf(t reflect.Type, key string) int {
 	for i := range t.NumField() {
-		if keyOf(t.Field(i)) == key {
+		if keyOf(t.Field(i)) == key && key != unwritten {
 			return i
 		}
 	}

@@ -256,6 +256,8 @@ type UDPCheck struct {
 // and HOLDFAST_PORT.
 type ExecCheck struct {
 	Command []string `yaml:"command"`
+	// Dir is where it runs: the directory of the spec's file.
+	Dir string `yaml:"-"`
 }
 
 // Clients are built-in traffic: they use a listener as its users would and

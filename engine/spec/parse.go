@@ -27,11 +27,16 @@ const (
 
 // Parse reads a spec. It returns a Fleet that is complete and consistent, or
 // Errors. name is used in error messages. Files that the spec names are not
-// opened here.
+// opened here, and stay as they are written; ParseIn says where they are.
 func Parse(name string, text []byte) (*Fleet, error) {
+	f, _, err := parse(name, text)
+	return f, err
+}
+
+func parse(name string, text []byte) (*Fleet, *decoder, error) {
 	root, errs := tree(name, text)
 	if errs != nil {
-		return nil, errs
+		return nil, nil, errs
 	}
 	d := &decoder{file: name, places: map[string]place{}}
 	f := &Fleet{}
@@ -43,9 +48,9 @@ func Parse(name string, text []byte) (*Fleet, error) {
 		c.resolve()
 	}
 	if len(d.errs) > 0 {
-		return nil, d.errs.sorted()
+		return nil, nil, d.errs.sorted()
 	}
-	return f, nil
+	return f, d, nil
 }
 
 // tree parses YAML to its one document's body.

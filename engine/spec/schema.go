@@ -53,6 +53,9 @@ func (s *schema) object(t reflect.Type) map[string]any {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		key, rest, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if key == unwritten {
+			continue
+		}
 		p := s.of(f.Type)
 		if c := s.comments[t.Name()+"."+f.Name]; c != "" {
 			if _, ref := p["$ref"]; ref {

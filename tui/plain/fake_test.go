@@ -106,7 +106,7 @@ func (s *shell) run(t *testing.T, words ...string) result {
 			return nil
 		},
 		Service: func(context.Context, string, string, string) error { return errors.New("not here") },
-		Validate: func(name string, text []byte) ([]plain.SpecFlaw, error) {
+		Validate: func(name string, text []byte, _ string) ([]plain.SpecFlaw, error) {
 			if s.validate != nil {
 				return s.validate(name, text)
 			}

@@ -63,10 +63,10 @@ type Worlds struct {
 	Wallboard func(ctx context.Context, state string, o FaceOptions) error
 	// Service runs a backend process.
 	Service func(ctx context.Context, name, kind, address string) error
-	// Validate checks a spec and returns all that is wrong with it; err is the
-	// same in words. Schema is its JSON Schema. Profiles lists the profiles, the
+	// Validate checks a spec and the files that it names, which are in dir, and
+	// returns all that is wrong with it; err is the same in words. Schema is its JSON Schema. Profiles lists the profiles, the
 	// default one first; Profile reads one.
-	Validate func(name string, text []byte) (flaws []SpecFlaw, err error)
+	Validate func(name string, text []byte, dir string) (flaws []SpecFlaw, err error)
 	Schema   func() ([]byte, error)
 	Profiles []string
 	Profile  func(name string) ([]byte, error)

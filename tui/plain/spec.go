@@ -84,7 +84,7 @@ back, apply the one before. A spec with errors is refused with all of them.`,
 			if err != nil {
 				return err
 			}
-			if _, err := s.worlds.Validate(a.Name, []byte(a.Text)); err != nil {
+			if _, err := s.worlds.Validate(a.Name, []byte(a.Text), a.Dir); err != nil {
 				r := api.Receipt{Refusals: []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: err.Error()}}}
 				return s.told(doneOf(a, r, s.dryRun), exit{ExitRefused, err})
 			}
@@ -117,7 +117,7 @@ file:line:column. No fleet is needed. The exit code is 1 when it has errors.`,
 // validated checks a spec, and goes on with more when it is valid.
 func (s *shell) validated(a api.Apply, more func() (specDone, error), text string) error {
 	d := specDone{OK: true, File: a.Name, Errors: []SpecFlaw{}}
-	flaws, err := s.worlds.Validate(a.Name, []byte(a.Text))
+	flaws, err := s.worlds.Validate(a.Name, []byte(a.Text), a.Dir)
 	switch {
 	case err != nil:
 		d.OK, d.Reason, d.Errors = false, err.Error(), append(d.Errors, flaws...)

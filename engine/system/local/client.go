@@ -7,8 +7,8 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
-	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/bus"
+	"github.com/holdfast-edge/holdfast/engine/system/specfile"
 )
 
 // client is api.Client in the fleet's own process.
@@ -28,9 +28,9 @@ func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	}
 	ask := fleet.Ask{ID: fmt.Sprintf("r%d", c.next.Add(1)), Request: req}
 	if a, ok := req.Command.(api.Apply); ok {
-		// Parsing takes its time; it is done here, by the asker, and not in the
+		// Reading takes its time; it is done here, by the asker, and not in the
 		// loop that everybody shares.
-		s, err := spec.Parse(a.Name, []byte(a.Text))
+		s, err := specfile.Read(a.Name, []byte(a.Text), a.Dir)
 		if err != nil {
 			ask.Refusal = []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: err.Error()}}
 		}

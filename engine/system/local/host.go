@@ -36,11 +36,11 @@ type hostLoop struct {
 // startHost starts a host. The caller holds the lock.
 func (f *Fleet) startHost(name string) *hostLoop {
 	f.lives++
-	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Life: f.lives, Seed: seedOf(name)}), probing: probing.New(f.options.SpecDir)}
+	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Life: f.lives, Seed: seedOf(name)}), probing: probing.New("")}
 	h.ctx, h.cancel = context.WithCancelCause(f.ctx)
 	log := f.options.Log.With("host", name)
 	h.proxy = proxy.New(proxy.Options{
-		Log: log, Now: f.clock.Now, Dir: f.options.SpecDir,
+		Log: log, Now: f.clock.Now,
 		Report: func(o balance.Outcomes) { h.loop.Offer(host.Saw{Outcomes: o}) },
 	})
 	h.loop = loop.New(loop.Options[host.Event, host.Effects]{

@@ -28,12 +28,10 @@ import (
 
 // Options of Start.
 type Options struct {
-	Spec     *spec.Fleet
-	SpecText string // that Spec was parsed from
-	// SpecDir is where relative files of the spec are.
-	SpecDir string
-	State   *statedir.Dir
-	Log     *slog.Logger
+	Spec     *spec.Fleet // with the whole names of its files: specfile.Read
+	SpecText string      // that Spec was parsed from
+	State    *statedir.Dir
+	Log      *slog.Logger
 	// Service is the program that runs as a backend and its first arguments;
 	// empty: this program's own.
 	Service []string

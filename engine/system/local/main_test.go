@@ -62,7 +62,7 @@ func runFleet(dir, file string) int {
 	if err != nil {
 		return fail(err)
 	}
-	f, err := local.Start(local.Options{Spec: s, SpecText: string(text), SpecDir: dir, State: state, Log: slog.New(slog.DiscardHandler)})
+	f, err := local.Start(local.Options{Spec: s, SpecText: string(text), State: state, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return fail(err)
 	}
@@ -150,7 +150,7 @@ func startIn(t *testing.T, dir, text string) *running {
 	}
 	r := &running{T: t, dir: dir, log: &words{}}
 	r.fleet, err = local.Start(local.Options{
-		Spec: s, SpecText: text, SpecDir: dir, State: state, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Spec: s, SpecText: text, State: state, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		_ = state.Close()

@@ -2,6 +2,7 @@ package probing
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func (r *Runner) program(ctx context.Context, l probe.Launch) error {
 	argv := l.Probe.Exec.Command
 	said := &bounded{}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = r.dir, environment(host, port), said, said
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = cmp.Or(l.Probe.Exec.Dir, r.dir), environment(host, port), said, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	group := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel, cmd.WaitDelay = group, pipesWait
