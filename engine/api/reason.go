@@ -22,6 +22,7 @@ const (
 	ReasonNotSteady       Reason = "not-steady"
 	ReasonSpecInvalid     Reason = "spec-invalid"
 	ReasonReadOnly        Reason = "read-only"
+	ReasonRole            Reason = "role"
 	ReasonHostUnreachable Reason = "host-unreachable"
 	ReasonBusy            Reason = "busy"
 	ReasonStopping        Reason = "stopping"
@@ -44,6 +45,7 @@ var reasonSentences = map[Reason]string{
 	ReasonNotSteady:       "the fleet is not in its steady state",
 	ReasonSpecInvalid:     "the spec has errors",
 	ReasonReadOnly:        "this session may only look",
+	ReasonRole:            "the role of who asks does not allow it",
 	ReasonHostUnreachable: "the host that could do it does not answer",
 	ReasonBusy:            "too much is waiting already; try again",
 	ReasonStopping:        "the fleet is stopping",
