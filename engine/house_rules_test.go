@@ -31,11 +31,13 @@ var rooms = map[string]int{
 	"engine/id": floorWord, "engine/instant": floorWord, "engine/wire": floorWord, "engine/spec": floorWord, "engine/api": floorWord,
 
 	"engine/maglev": floorSum, "engine/chunk": floorSum, "engine/erasure": floorSum, "engine/extent": floorSum, "engine/geo": floorSum,
+	"engine/replica/journal": floorSum,
 
 	"engine/vrrp": floorDecider, "engine/probe": floorDecider, "engine/balance": floorDecider, "engine/steer": floorDecider,
 	"engine/member": floorDecider, "engine/replica": floorDecider, "engine/volume": floorDecider, "engine/snapshot": floorDecider,
 	"engine/image": floorDecider, "engine/mesh": floorDecider, "engine/share": floorDecider, "engine/object": floorDecider,
 	"engine/database": floorDecider, "engine/plan": floorDecider, "engine/drill": floorDecider, "engine/availability": floorDecider,
+	"engine/facts": floorDecider,
 
 	"engine/host": floorHost, "engine/fleet": floorFleet,
 
