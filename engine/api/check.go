@@ -209,18 +209,18 @@ func missing(target id.Ref) Refusal {
 	return Refusal{Reason: ReasonNoSuchTarget, Target: target, Detail: "holdfast get " + string(target.Kind) + "s lists them"}
 }
 
-// lastServing warns for each pool that would be left with nobody to serve.
+// lastServing warns for each pool that would be left with nobody to serve. A
+// backup that stands by takes over.
 func lastServing(s *Status, gone func(*Backend) bool) []Refusal {
 	type tally struct{ before, after int }
 	pools := map[string]tally{}
 	for i := range s.Backends {
 		b := &s.Backends[i]
-		if !b.Serves() {
-			continue
-		}
 		t := pools[b.Pool]
-		t.before++
-		if !gone(b) {
+		if b.Serves() {
+			t.before++
+		}
+		if (b.Serves() || b.Phase == PhaseStandby) && !gone(b) {
 			t.after++
 		}
 		pools[b.Pool] = t

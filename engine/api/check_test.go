@@ -46,6 +46,9 @@ func TestCheck(t *testing.T) {
 		s.Faults = []api.Fault{{ID: "f1", Kind: api.FaultKill, Target: backendRef("a-1")}}
 		s.Backends[0].PID = 0
 	}
+	standby := func(s *api.Status) {
+		s.Backends[3].Phase, s.Backends[3].Backup, s.Backends[3].Health = api.PhaseStandby, true, api.Combine(api.Up, "")
+	}
 	drilling := func(s *api.Status) { s.Drills[1].Phase = api.DrillReverting }
 	weights := func(pairs ...any) api.SetWeights {
 		var c api.SetWeights
@@ -97,6 +100,10 @@ func TestCheck(t *testing.T) {
 		{"undrain nobody", nil, api.Undrain{Target: backendRef("x")}, []no{{api.ReasonNoSuchTarget, "backend/x", false, ""}}},
 
 		{"force down", nil, api.Force{Backend: "a-1", Health: api.Down}, nil},
+		{"drain the last beside a backup", standby, api.Drain{Target: backendRef("b-1")}, nil},
+		{"drain the last and its backup", func(s *api.Status) { standby(s); s.Backends[3].Host = "h-1" }, api.Drain{Target: id.To(id.KindHost, "h-1")}, []no{{api.ReasonLastServing, "pool/b", true, ""}}},
+		{"drain a backup that stands by", standby, api.Drain{Target: backendRef("b-2")}, nil},
+		{"force the last down beside a backup", standby, api.Force{Backend: "b-1", Health: api.Down}, nil},
 		{"force the last down", nil, api.Force{Backend: "b-1", Health: api.Down}, []no{{api.ReasonLastServing, "pool/b", true, ""}}},
 		{"force up", nil, api.Force{Backend: "a-1", Health: api.Up}, nil},
 		{"force a broken one up", nil, api.Force{Backend: "b-2", Health: api.Up}, []no{{api.ReasonNotSteady, "backend/b-2", true, "users would get their errors"}}},
