@@ -68,7 +68,12 @@ type answer struct {
 	ok     bool
 	begun  bool // an answer came, be it an error
 	reason string
+	// unreached says that connecting failed: nothing was sent.
+	unreached bool
 }
+
+// reasonRefused is how a connection ends where nobody listens.
+const reasonRefused = "connection refused"
 
 // question is one connection to a backend.
 type question struct {
@@ -100,7 +105,7 @@ func (n *network) ask(q question, done func(answer)) {
 	}
 	if !n.both(q.from, q.backend) {
 		if q.connect < q.timeout {
-			w.queue.add(w.now.Add(q.connect), func() { finish(answer{reason: "connecting timed out"}) })
+			w.queue.add(w.now.Add(q.connect), func() { finish(answer{reason: "connecting timed out", unreached: true}) })
 		}
 		return
 	}
@@ -109,7 +114,7 @@ func (n *network) ask(q question, done func(answer)) {
 		switch {
 		case over:
 		case p == nil || !p.running:
-			reply(answer{reason: "connection refused"})
+			reply(answer{reason: reasonRefused, unreached: true})
 		case q.dial:
 			reply(answer{ok: true, begun: true}) // the kernel accepts for a stopped process, too
 		default:

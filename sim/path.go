@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -31,11 +30,9 @@ type meter struct {
 	active, limit int64
 	totals        api.Totals
 	latency       host.Histogram // of this second
-	speed         float64        // moving average, nanoseconds
-	speedAt       instant.Instant
-
-	inARow, ok, failed int
-	reported           instant.Instant
+	speed         balance.Latency
+	trouble       balance.Trouble
+	lost          bool // it is down and others of its pool are not
 }
 
 // poolState is what outlives a table of one pool.
@@ -65,13 +62,9 @@ func newPath(h *simHost) *path {
 // Active implements balance.Loads.
 func (p *path) Active(i int) int64 { return p.backends[p.table.Backends[i].Spec.Name].active }
 
-// fadeIn is system/proxy/flow's latencyFade.
-const fadeIn = 5 * time.Second
-
 // Latency implements balance.Loads.
 func (p *path) Latency(i int) time.Duration {
-	m := p.backends[p.table.Backends[i].Spec.Name]
-	return time.Duration(m.speed * math.Exp(-float64(p.host.world.now.Sub(m.speedAt))/float64(fadeIn)))
+	return p.backends[p.table.Backends[i].Spec.Name].speed.Now(p.host.world.now)
 }
 
 // apply puts a table into force and answers for each listener whose binding
@@ -103,7 +96,12 @@ func (p *path) apply(t *balance.Table) []host.Bound {
 	}
 	for i := range t.Backends {
 		b, pool := &t.Backends[i], &t.Pools[t.Backends[i].Pool]
-		if !b.Up && !pool.Panic && len(pool.Members) > 0 {
+		m := p.backends[b.Spec.Name]
+		lost := !b.Up && !pool.Panic && len(pool.Members) > 0
+		if m.lost && !lost {
+			m.trouble.Reached()
+		}
+		if m.lost = lost; lost {
 			p.lose(b.Spec.Name)
 		}
 	}
@@ -215,66 +213,71 @@ func (p *path) acquire(pool int, source netip.Addr, tried []string) (place, bool
 	if st.affinity != nil {
 		q.Stick = index(st.affinity.Get(w.now, source))
 	}
-	for {
-		i := t.Pick(pool, q, p)
-		if i == balance.None {
-			return place{}, false
-		}
+	stuck := q.Stick
+	give := func(i int) place {
 		b := &t.Backends[i]
 		m := p.backends[b.Spec.Name]
-		if m.limit == 0 || m.active < m.limit {
-			w.checks.pick(p.host, pool, i, i == q.Stick)
-			w.trace.mark(w.now, b.Spec.Name, uint64(m.active))
-			m.active++
-			m.totals.Flows++
-			if st.affinity != nil {
-				st.affinity.Set(w.now, source, b.Spec.Name)
+		w.checks.pick(p.host, pool, i, i == stuck)
+		w.trace.mark(w.now, b.Spec.Name, uint64(m.active))
+		m.active++
+		m.totals.Flows++
+		if st.affinity != nil {
+			st.affinity.Set(w.now, source, b.Spec.Name)
+		}
+		return place{i, b.Spec.Name, b.Address, ps.Spec, m}
+	}
+	full := func(i int) bool {
+		m := p.backends[t.Backends[i].Spec.Name]
+		return m.limit > 0 && m.active >= m.limit
+	}
+	var passed []int // because they refuse connections
+	anyFull := false
+	for {
+		i := t.Pick(pool, q, p)
+		switch {
+		case i == balance.None && !anyFull && len(passed) > 0 && !full(passed[0]):
+			return give(passed[0]), true // it may be back
+		case i == balance.None:
+			return place{}, false
+		case p.backends[t.Backends[i].Spec.Name].trouble.Shuns(w.now):
+			passed = append(passed, i)
+		case full(i):
+			anyFull = true
+		default:
+			for _, o := range passed {
+				p.hurt(t.Backends[o].Spec.Name, ps.Spec, (*balance.Trouble).Spared)
 			}
-			return place{i, b.Spec.Name, b.Address, ps.Spec, m}, true
+			return give(i), true
 		}
 		q.Tried, q.Stick = append(q.Tried, i), balance.None
 	}
 }
 
-// outcomes are told to the host as system/proxy/flow does.
-const outcomesEvery = 20 * time.Millisecond
+// hurt counts what speaks against a backend, and tells the host when it is
+// enough.
+func (p *path) hurt(backend string, pool *spec.Pool, count func(*balance.Trouble)) {
+	t := &p.backends[backend].trouble
+	count(t)
+	if o, ok := t.Report(p.host.world.now, backend, pool.Ejection.Failures); ok {
+		p.host.later(host.Saw{Outcomes: o})
+	}
+}
 
 // done gives a place back and says how it went.
 func (p *path) done(at place, failed bool, reason string) {
-	w, m := p.host.world, at.meter
-	m.active--
-	row := 0
-	if failed {
-		m.totals.Errors++
-		m.failed++
-		m.inARow++
-		row = m.inARow
-	} else {
-		m.ok++
-		if m.inARow == 0 {
-			return
-		}
-		m.inARow = 0
-	}
-	if limit := at.pool.Ejection.Failures; limit > 0 && row > 0 && row%limit == 0 {
-		m.reported = w.now
-	} else if w.now.Sub(m.reported) < outcomesEvery {
+	at.meter.active--
+	if !failed {
+		at.meter.trouble.Succeeded()
 		return
 	}
-	m.reported = w.now
-	p.host.later(host.Saw{Outcomes: balance.Outcomes{Backend: at.backend, OK: m.ok, Failed: m.failed, InARow: row, Reason: reason}})
-	m.ok, m.failed = 0, 0
+	at.meter.totals.Errors++
+	p.hurt(at.backend, at.pool, func(t *balance.Trouble) { t.Failed(p.host.world.now, reason, reason == reasonRefused) })
 }
 
 // answered counts the time to the first byte.
 func (m *meter) answered(now instant.Instant, d time.Duration) {
 	m.latency.Add(d)
-	if now, old := float64(d), m.speed; old > now {
-		m.speed = (old + now) / 2
-	} else {
-		m.speed = now
-	}
-	m.speedAt = now
+	m.speed = m.speed.Add(now, d)
 }
 
 // readings are what was counted, and the latencies since the last time.

@@ -37,7 +37,7 @@ func (w *World) serve(h *simHost, l *spec.Listener, source netip.Addr, timeout t
 	}
 	w.queue.add(w.now.Add(w.net.hop()), func() {
 		if h.down || h.path.bound[l.Name] == "" {
-			w.queue.add(w.now.Add(w.net.hop()), func() { r.done(answer{reason: "connection refused"}) })
+			w.queue.add(w.now.Add(w.net.hop()), func() { r.done(answer{reason: reasonRefused}) })
 			return
 		}
 		r.path = h.path
@@ -127,7 +127,7 @@ func (r *request) attempt() {
 		// What has begun to answer is not asked again, and neither is for whom
 		// nobody waits.
 		if a.ok || a.begun || r.gone || r.listener.Protocol != spec.HTTP || len(r.tried) > *at.pool.Retry.Attempts ||
-			!free && (p.state(r.listener.Pool) == nil || !p.pools[r.listener.Pool].budget.Take(w.now)) {
+			!free && !a.unreached && !at.meter.trouble.Refuses() && (p.state(r.listener.Pool) == nil || !p.pools[r.listener.Pool].budget.Take(w.now)) {
 			r.reply(a)
 			return
 		}
@@ -196,9 +196,7 @@ func (w *World) connect(h *simHost, l *spec.Listener, source netip.Addr, lasts t
 			f.end(a.reason)
 			return
 		}
-		if at.meter.inARow > 0 {
-			at.meter.inARow = 0 // it was accepted; what ends it later is another matter
-		}
+		at.meter.trouble.Succeeded() // it was accepted; what ends it later is another matter
 		w.queue.add(w.now.Add(lasts), func() { f.end("") })
 	})
 }

@@ -292,7 +292,7 @@ func TestStickyFlowsStayOnADrainingBackend(t *testing.T) {
 
 func TestEjection(t *testing.T) {
 	w := newWorld(t, pool(4, nil))
-	fail := func(name string) { w.do(balance.Outcomes{Backend: name, Failed: 5, InARow: 5, Reason: "reset"}) }
+	fail := func(name string) { w.do(balance.Outcomes{Backend: name, InARow: 5, Reason: "reset"}) }
 	fail("b0")
 	fail("b1")
 	fail("b2")
@@ -323,7 +323,7 @@ func TestEjection(t *testing.T) {
 func TestTheLastOneIsNeverEjected(t *testing.T) {
 	w := newWorld(t, pool(2, nil))
 	w.health("b1", api.Down)
-	w.do(balance.Outcomes{Backend: "b0", Failed: 50, InARow: 50})
+	w.do(balance.Outcomes{Backend: "b0", InARow: 50})
 	if s := w.phase("b0"); s.Phase != api.PhaseServing {
 		t.Errorf("the only one that serves is %s", s.Phase)
 	}
@@ -434,7 +434,7 @@ func TestPicksAreUsable(t *testing.T) {
 			case 4:
 				w.do(balance.Undrain{Backend: name})
 			case 5:
-				w.do(balance.Outcomes{Backend: name, Failed: 5, InARow: 5})
+				w.do(balance.Outcomes{Backend: name, InARow: 5})
 			case 6:
 				w.now = w.now.Add(time.Duration(rapid.IntRange(0, 8000).Draw(t, "ms")) * time.Millisecond)
 				w.do(balance.Wake{})

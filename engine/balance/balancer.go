@@ -283,7 +283,7 @@ func (x *backend) rise(now instant.Instant) {
 // eject takes a backend out for a while when traffic fails on it.
 func (x *backend) eject(now instant.Instant, o Outcomes) {
 	e := x.pool.spec.Ejection
-	if e.Off || o.InARow < e.Failures || x.ejectedTo > 0 || !x.takesFlows() {
+	if e.Off || o.InARow+o.Spared < e.Failures || x.ejectedTo > 0 || !x.takesFlows() {
 		return
 	}
 	ejected, others := 0, 0
@@ -306,6 +306,9 @@ func (x *backend) eject(now instant.Instant, o Outcomes) {
 	x.ejectedAt = now
 	x.ejectedTo = now.Add(e.For.D() * time.Duration(min(x.ejections, ejectionFactorMax)))
 	x.ejectedWhy = fmt.Sprintf("%s, %d in a row", o.Reason, o.InARow)
+	if o.Spared > 0 {
+		x.ejectedWhy += fmt.Sprintf(" and %d more kept away", o.Spared)
+	}
 }
 
 // takesFlows reports whether a backend may get new flows, its pool's panic

@@ -30,7 +30,9 @@
 // # Refuses
 //
 // It measures nothing, opens nothing and counts no flows: probe, the data path
-// and its counters do. Open flows and latencies are handed to Pick.
+// and its counters do. Open flows and latencies are handed to Pick. What every
+// data path must do alike stands here all the same, without a clock or a lock:
+// Budget, Affinity, Latency and Trouble.
 //
 // # Differs
 //

@@ -42,12 +42,11 @@ type (
 	}
 	// Undrain takes Drain back.
 	Undrain struct{ Backend string }
-	// Outcomes are what traffic saw of a backend since the last report.
+	// Outcomes are what traffic saw of a backend since its last success.
 	Outcomes struct {
 		Backend string
-		OK      int
-		Failed  int
-		InARow  int // failures since the last success, over all reports
+		InARow  int // that failed
+		Spared  int // that passed it over, because it refuses connections
 		Reason  string
 	}
 	// Active is the number of open flows of a draining backend.

@@ -102,7 +102,7 @@ func TestPromisesHold(t *testing.T) {
 				w.do(balance.Undrain{Backend: name})
 			case 5:
 				before := w.b.Status()
-				w.do(balance.Outcomes{Backend: name, Failed: 5, InARow: 5, Reason: "reset"})
+				w.do(balance.Outcomes{Backend: name, InARow: 5, Reason: "reset"})
 				takes := func(s balance.BackendStatus) bool {
 					return s.Phase == api.PhaseServing || s.Phase == api.PhaseRising || s.Phase == api.PhaseStandby
 				}
@@ -323,7 +323,7 @@ func BenchmarkStep(b *testing.B) {
 		ev   balance.Event
 	}{
 		{"Wake", balance.Wake{}},
-		{"Outcomes", balance.Outcomes{Backend: "p50-b5", OK: 10}},
+		{"Outcomes", balance.Outcomes{Backend: "p50-b5"}},
 	} {
 		b.Run(row.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -217,7 +217,7 @@ func (w *teller) do(words []string) {
 	case "unforce":
 		order(api.Unforce{Backend: rest[0]})
 	case "fails":
-		w.step(host.Saw{Outcomes: balance.Outcomes{Backend: rest[0], Failed: 3, InARow: 3, Reason: "reset"}})
+		w.step(host.Saw{Outcomes: balance.Outcomes{Backend: rest[0], InARow: 3, Reason: "reset"}})
 	case "flows":
 		w.step(host.Flows{Active: balance.Active{Backend: rest[0]}})
 	case "show":

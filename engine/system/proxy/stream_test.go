@@ -179,8 +179,8 @@ func TestRefusedConnectionsGoElsewhereAndEject(t *testing.T) {
 		return false
 	})
 	l := s.reading("l")
-	if l.Totals.Errors != 0 || l.Totals.Retries < 3 {
-		t.Errorf("the listener counted %+v: no client failed, and three retries at least", l.Totals)
+	if l.Totals.Errors != 0 || l.Totals.Retries < 1 {
+		t.Errorf("the listener counted %+v: no client failed, and one retry at least", l.Totals)
 	}
 	before := s.reading("b1").Totals.Requests
 	c := dial(t, port)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/balance"
-	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/meter"
 )
@@ -22,14 +21,13 @@ type Backend struct {
 	limit atomic.Int64 // open flows; 0 none
 	taken atomic.Int64 // places in use
 	speed latency
-	shun  shun
+
+	trouble trouble
 
 	mu      sync.Mutex
 	open    map[*Place]struct{} // those that can be cut
 	lost    bool                // it is down and others of its pool are not
 	waiting []chan struct{}     // the queue, oldest first
-
-	outcomes outcomes
 }
 
 // Name of the backend.
@@ -162,7 +160,7 @@ func (p *Place) OnCutOrLost(cut, lost func()) {
 func (b *Backend) setLost(lost bool) {
 	b.mu.Lock()
 	if b.lost && !lost {
-		b.shun.well() // its probes reach it again
+		b.trouble.change((*balance.Trouble).Reached) // by its probes
 	}
 	b.lost = lost
 	var all []func()
@@ -208,14 +206,13 @@ func (p *Place) Answered(d time.Duration) {
 // must not leave the failures before it standing as the newest word.
 func (p *Place) Good() {
 	if !p.good.Swap(true) {
-		p.backend.shun.well()
-		p.backend.outcomes.add(p.backend, Outcome{}, p.Pool.Ejection.Failures)
+		p.backend.succeeded()
 	}
 }
 
 // Refuses reports whether the place's backend refused a connection since, and
 // gets no new flows for that.
-func (p *Place) Refuses() bool { return p.backend.shun.to.Load() != 0 }
+func (p *Place) Refuses() bool { return p.backend.trouble.refuses.Load() }
 
 // Outcome is how a flow ended.
 type Outcome struct {
@@ -243,51 +240,10 @@ func (p *Place) Done(o Outcome) {
 	if o.Client || !o.Failed && p.good.Load() {
 		return
 	}
-	switch {
-	case o.Refused:
-		b.shun.refused(b.flows.options.Now())
-	case !o.Failed:
-		b.shun.well()
-	}
-	if o.Failed {
-		b.Meter.Error()
-	}
-	b.outcomes.add(b, o, p.Pool.Ejection.Failures)
-}
-
-// reportEvery is how often what traffic saw of a backend is reported, at most;
-// reaching the number of failures that ejects is reported at once.
-const reportEvery = instant.Instant(20 * time.Millisecond)
-
-// outcomes gathers what traffic saw of one backend.
-type outcomes struct {
-	inARow atomic.Int64
-	ok     atomic.Int64
-	failed atomic.Int64
-	last   atomic.Int64 // instant of the newest report
-}
-
-func (o *outcomes) add(b *Backend, one Outcome, failures int) {
-	row := int64(0)
-	if one.Failed {
-		o.failed.Add(1)
-		row = o.inARow.Add(1)
-	} else {
-		o.ok.Add(1)
-		if o.inARow.Load() == 0 {
-			return // nothing is being counted that a success would end
-		}
-		o.inARow.Store(0)
-	}
-	now, last := b.flows.options.Now(), o.last.Load()
-	// The failure that ejects, and each further multiple of it, waits for nobody:
-	// the balancer may have refused the first time.
-	if failures > 0 && row > 0 && row%int64(failures) == 0 {
-		o.last.Store(int64(now))
-	} else if now-instant.Instant(last) < reportEvery || !o.last.CompareAndSwap(last, int64(now)) {
+	if !o.Failed {
+		b.succeeded()
 		return
 	}
-	b.flows.options.Report(balance.Outcomes{
-		Backend: b.name, OK: int(o.ok.Swap(0)), Failed: int(o.failed.Swap(0)), InARow: int(row), Reason: one.Reason,
-	})
+	b.Meter.Error()
+	b.hurt(p.Pool.Ejection.Failures, func(t *balance.Trouble) { t.Failed(b.flows.options.Now(), o.Reason, o.Refused) })
 }

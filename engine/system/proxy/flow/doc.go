@@ -9,8 +9,9 @@
 //
 // # Asks
 //
-// Report carries what traffic saw of a backend to the host's loop: at most once
-// in 20 ms, and at once when as many failed in a row as eject it.
+// Report carries what traffic saw of a backend to the host's loop: when as many
+// flows failed in a row, or were kept away from a backend that refuses them, as
+// eject it, and again while it goes on, see balance.Trouble.
 //
 // # Promises
 //
@@ -22,7 +23,7 @@
 //   - What is lost with a backend that went down is said to those who can go
 //     elsewhere, at the swap, and only while somebody else can take it.
 //   - A backend that refused a connection gets no other flow in the next
-//     moments, see shun.go, as long as another one can take it.
+//     moments, see balance.Trouble, as long as another one can take it.
 //   - A failure of this host itself, such as no descriptor, is held against
 //     no backend.
 //
@@ -34,5 +35,5 @@
 // # Differs
 //
 // From peer implementations of least-of-two by latency: the moving average goes
-// by time and fades while nobody asks, see latencyFade.
+// by time and fades while nobody asks, see balance.LatencyFade.
 package flow

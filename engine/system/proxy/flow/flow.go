@@ -124,7 +124,7 @@ func (s *Snapshot) Active(i int) int64 { return s.backends[i].Meter.Active() }
 
 // Latency implements balance.Loads.
 func (s *Snapshot) Latency(i int) time.Duration {
-	return s.backends[i].speed.now(s.flows.options.Now())
+	return s.backends[i].speed.load().Now(s.flows.options.Now())
 }
 
 // Listener returns a listener's meter.
@@ -204,6 +204,7 @@ func (f *Flows) Acquire(ctx context.Context, s *Snapshot, ask Ask) (*Place, erro
 	var full *Backend
 	var fullAt int
 	refusing := balance.None
+	var passed []*Backend
 	for {
 		i := s.Table.Pick(ask.Pool, q, s)
 		if i == balance.None {
@@ -211,12 +212,16 @@ func (f *Flows) Acquire(ctx context.Context, s *Snapshot, ask Ask) (*Place, erro
 		}
 		b := s.backends[i]
 		switch {
-		case b.shun.shunned(f.options.Now):
+		case b.shuns():
+			passed = append(passed, b)
 			if refusing == balance.None {
 				refusing = i
 			}
 		default:
 			if place := b.take(s, i, p); place != nil {
+				for _, o := range passed {
+					o.hurt(p.Spec.Ejection.Failures, (*balance.Trouble).Spared)
+				}
 				f.remember(p, state, ask.Source, b.name)
 				return place, nil
 			}
