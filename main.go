@@ -126,7 +126,12 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
 	running, err := local.Start(local.Options{Spec: f, SpecText: string(text), State: state, Log: log, Metrics: o.Metrics, Version: version})
 	if err != nil {
-		return errors.Join(err, state.Close())
+		err = errors.Join(err, state.Close())
+		var taken *local.TakenError
+		if errors.As(err, &taken) {
+			return plain.Refused(err)
+		}
+		return err
 	}
 	defer func() { err = errors.Join(err, running.Close()) }()
 	if !o.Headless {

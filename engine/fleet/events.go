@@ -55,6 +55,7 @@ type (
 		PID     int // 0: none
 		Running bool
 		Reason  string // how it ended
+		Taken   bool   // somebody else has its address, and may answer in its place
 	}
 	// ClientsRead is what built-in clients saw in the last second.
 	ClientsRead struct {

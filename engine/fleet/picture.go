@@ -146,6 +146,12 @@ func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, 
 		out.Traffic, out.Trend = se.traffic(), se.trend()
 	}
 	state, reason := f.judgeBackend(&out, sights, fresh)
+	if p := f.processes[b.Name]; p.Taken && fresh > 0 && out.Health.Forced == "" {
+		reason = p.Reason
+		if state == api.StateOK {
+			state = api.StateDegraded // without a probe nobody else finds out
+		}
+	}
 	for _, v := range sights {
 		out.Votes = append(out.Votes, api.Vote{
 			Host: v.host, Measured: v.Probe.Health.Measured, Since: f.options.Origin.Wall(v.Probe.Since), Reason: v.Probe.Reason,

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/holder"
 )
 
 // child is one backend's process, or its absence.
@@ -22,7 +25,10 @@ type child struct {
 	fault   *fleet.FaultOrder // in force
 	deadMan *time.Timer
 	wanted  bool // it should run
-	pause   time.Duration
+	// taken says who has its address; empty while nobody else is known to. Its
+	// process is not tried until the address is free.
+	taken string
+	pause time.Duration
 
 	once    sync.Once
 	settled chan struct{} // closed when it served for the first time, or ended
@@ -41,11 +47,16 @@ func (k *Keeper) start(c *child) {
 	if k.stopped || !c.wanted || c.cmd != nil {
 		return
 	}
+	if c.taken != "" && foreign(c) != "" {
+		k.again(c)
+		return
+	}
 	argv := append(slices.Clone(k.options.Command), "--name", c.name, "--kind", c.kind, "--address", c.address)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=50")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	talk := &talk{ready: c.settle}
+	talk := &talk{}
+	talk.ready = func() { k.serves(c, cmd); c.settle() }
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = talk, talk, talkWait
 	control, err := cmd.StdinPipe()
 	if err == nil {
@@ -62,7 +73,9 @@ func (k *Keeper) start(c *child) {
 	}
 	c.cmd, c.control = cmd, control
 	k.options.Started(cmd.Process.Pid)
-	k.options.Changed(fleet.Process{Backend: c.name, PID: cmd.Process.Pid, Running: true})
+	if c.taken == "" { // otherwise it is news when it serves
+		k.options.Changed(fleet.Process{Backend: c.name, PID: cmd.Process.Pid, Running: true})
+	}
 	if c.fault != nil { // it ended by itself while a fault was in force, which it still is
 		if err := c.injure(c.fault); err != nil {
 			k.options.Log.Warn("a fault does not hold on a process that was started again", "backend", c.name, "error", err.Error())
@@ -77,7 +90,10 @@ func (k *Keeper) wait(c *child, cmd *exec.Cmd, talk *talk, began time.Time) {
 	defer k.all.Done()
 	err := cmd.Wait()
 	k.options.Ended(cmd.Process.Pid)
-	c.settle()
+	taken := ""
+	if !talk.served() {
+		taken = foreign(c)
+	}
 	reason := "ended"
 	if err != nil {
 		reason = err.Error()
@@ -87,12 +103,19 @@ func (k *Keeper) wait(c *child, cmd *exec.Cmd, talk *talk, began time.Time) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	defer c.settle() // whoever waits for it sees why it ended
 	if c.cmd != cmd {
 		return
 	}
 	c.cmd = nil
 	_ = c.control.Close()
-	k.options.Changed(fleet.Process{Backend: c.name, Reason: reason})
+	if taken != "" {
+		reason = taken
+	}
+	if taken == "" || taken != c.taken {
+		k.options.Changed(fleet.Process{Backend: c.name, Reason: reason, Taken: taken != ""})
+	}
+	k.take(c, taken)
 	if !c.wanted || k.stopped || c.fault != nil && c.fault.Kind == api.FaultKill {
 		return
 	}
@@ -101,6 +124,55 @@ func (k *Keeper) wait(c *child, cmd *exec.Cmd, talk *talk, began time.Time) {
 	}
 	k.options.Log.Warn("a backend's process ended by itself and is started again", "backend", c.name, "reason", reason)
 	k.again(c)
+}
+
+// serves hears that a process serves: it has its address.
+func (k *Keeper) serves(c *child, cmd *exec.Cmd) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c.cmd == cmd && c.taken != "" {
+		k.take(c, "")
+		k.options.Changed(fleet.Process{Backend: c.name, PID: cmd.Process.Pid, Running: true})
+	}
+}
+
+// take notes who has a child's address; empty: nobody else. The caller holds the
+// lock.
+func (k *Keeper) take(c *child, who string) {
+	if c.taken == who {
+		return
+	}
+	c.taken = who
+	all := map[string]string{}
+	for _, x := range k.children {
+		if x.taken != "" {
+			all[x.address] = x.taken
+		}
+	}
+	k.foreign.Store(&all)
+}
+
+// Foreign says why what answers at an address is not the backend whose address
+// it is; empty when nothing is known against it.
+func (k *Keeper) Foreign(address string) string {
+	if all := k.foreign.Load(); all != nil {
+		return (*all)[address]
+	}
+	return ""
+}
+
+// foreign says who else has a child's address; empty for nobody, and for a
+// process of ours that is about to leave it.
+func foreign(c *child) string {
+	network := "tcp"
+	if c.kind == string(spec.ServiceUDP) {
+		network = "udp"
+	}
+	h, ok := holder.Look().Of(network, c.address)
+	if !ok || h.PID != 0 && holder.Parent(h.PID) == os.Getpid() {
+		return ""
+	}
+	return fmt.Sprintf("its own process cannot listen on %s: %s has it", c.address, h)
 }
 
 // again starts a process after a pause that grows. The caller holds the lock.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/instant"
@@ -36,6 +37,8 @@ type Options struct {
 type Keeper struct {
 	options Options
 	starts  chan func() // carried out on one thread; see threads
+	// foreign is why an address is not its backend's, for those who probe it.
+	foreign atomic.Pointer[map[string]string]
 
 	mu       sync.Mutex
 	children map[string]*child
@@ -92,6 +95,7 @@ func (k *Keeper) Apply(f *spec.Fleet) <-chan struct{} {
 			}
 			if ok {
 				k.stop(c)
+				k.take(c, "")
 			}
 			c = &child{name: b.Name, kind: string(b.Service.Kind), address: b.AddrPort(), wanted: true, pause: pauseFirst, settled: make(chan struct{})}
 			k.children[b.Name] = c
@@ -102,6 +106,7 @@ func (k *Keeper) Apply(f *spec.Fleet) <-chan struct{} {
 		if !wanted[name] {
 			k.stop(c)
 			delete(k.children, name)
+			k.take(c, "")
 		}
 	}
 	slices.SortFunc(fresh, func(a, b *child) int { return cmp.Compare(a.name, b.name) })

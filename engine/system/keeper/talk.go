@@ -22,9 +22,10 @@ const (
 type talk struct {
 	ready func()
 
-	mu   sync.Mutex
-	line []byte
-	last string
+	mu     sync.Mutex
+	serves bool
+	line   []byte
+	last   string
 }
 
 // Write implements io.Writer.
@@ -48,10 +49,18 @@ func (t *talk) said() {
 	t.line = t.line[:0]
 	switch {
 	case line == Ready:
+		t.serves = true
 		t.ready()
 	case strings.TrimSpace(line) != "":
 		t.last = cause.Printable(line)
 	}
+}
+
+// served reports whether the process ever said that it serves.
+func (t *talk) served() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.serves
 }
 
 // lastWords is the last line of a process that ended, without the program's

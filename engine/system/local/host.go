@@ -91,7 +91,13 @@ func (h *hostLoop) answer(all []host.Bound) {
 
 func (h *hostLoop) probe(l probe.Launch) {
 	go func() {
-		o := h.probing.Run(h.ctx, l)
+		var o probe.Outcome
+		if why := h.fleet.keeper.Foreign(l.Address); why != "" {
+			// Somebody answers there, and it is not who users are sent to.
+			o = probe.Outcome{Verdict: probe.Fail, Reason: why}
+		} else {
+			o = h.probing.Run(h.ctx, l)
+		}
 		h.loop.Tell(h.ctx, host.Probed{Finished: probe.Finished{Target: l.Target, Attempt: l.Attempt, Outcome: o}})
 	}()
 }

@@ -66,7 +66,7 @@ type Fleet struct {
 var errClosed = errors.New("local: the fleet was closed")
 
 // Start starts a fleet. It returns at once: the picture says how far things
-// are.
+// are. Where another fleet has an address of this one, it is a *TakenError.
 func Start(o Options) (*Fleet, error) {
 	if len(o.Service) == 0 {
 		self, err := os.Executable()
@@ -74,6 +74,9 @@ func Start(o Options) (*Fleet, error) {
 			return nil, fmt.Errorf("local: this program cannot find itself: %w", err)
 		}
 		o.Service = []string{self, "service"}
+	}
+	if err := otherFleet(o.Spec); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	f := &Fleet{

@@ -21,6 +21,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/holder"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/datagram"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
@@ -46,7 +47,7 @@ type Proxy struct {
 
 	mu    sync.Mutex
 	bound map[string]*binding // by listener
-	sick  map[string]string   // why a listener is not bound
+	sick  map[string]sickness // why a listener is not bound
 	ends  []func()            // of listeners that were released and may have flows left
 }
 
@@ -68,7 +69,7 @@ func New(o Options) *Proxy {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &Proxy{
 		options: o, flows: flow.New(flow.Options{Now: o.Now, Report: o.Report}), ctx: ctx, cancel: cancel,
-		bound: map[string]*binding{}, sick: map[string]string{},
+		bound: map[string]*binding{}, sick: map[string]sickness{},
 	}
 }
 
@@ -106,7 +107,7 @@ func (p *Proxy) Apply(t *balance.Table) []host.Bound {
 			}
 			a := host.Bound{Listener: l.Spec.Name, Address: l.Bind, OK: err == nil}
 			if err != nil {
-				a.Reason = words(err)
+				a.Reason = p.sick[a.Listener].words
 			}
 			answers[a.Listener] = a
 		}
@@ -144,7 +145,7 @@ func (p *Proxy) serve(l *balance.Listener) (changed bool, err error) {
 				return false, nil
 			}
 			if err := b.front.Set(l.Spec); err != nil {
-				return p.ill(name, err)
+				return p.ill(l, err)
 			}
 			return p.well(name)
 		}
@@ -158,7 +159,7 @@ func (p *Proxy) serve(l *balance.Listener) (changed bool, err error) {
 			next, err = p.bind(l, shape, nil)
 		}
 		if err != nil {
-			return p.ill(name, err)
+			return p.ill(l, err)
 		}
 		if p.bound[name] == b {
 			p.release(name, b)
@@ -169,17 +170,22 @@ func (p *Proxy) serve(l *balance.Listener) (changed bool, err error) {
 	}
 	b, err := p.bind(l, shape, nil)
 	if err != nil {
-		return p.ill(name, err)
+		return p.ill(l, err)
 	}
 	p.bound[name] = b
 	delete(p.sick, name)
 	return true, nil
 }
 
-func (p *Proxy) ill(name string, err error) (bool, error) {
-	news := p.sick[name] != words(err)
-	p.sick[name] = words(err)
-	return news, err
+// sickness is why a listener is not bound: the error, and what it means.
+type sickness struct{ err, words string }
+
+func (p *Proxy) ill(l *balance.Listener, err error) (bool, error) {
+	if p.sick[l.Spec.Name].err == err.Error() {
+		return false, err // who has the address is looked up once
+	}
+	p.sick[l.Spec.Name] = sickness{err.Error(), words(l, err)}
+	return true, err
 }
 
 func (p *Proxy) well(name string) (bool, error) {
@@ -334,9 +340,16 @@ func (p *Proxy) Close() {
 }
 
 // words says why a listener cannot be bound.
-func words(err error) string {
+func words(l *balance.Listener, err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
+		network := "tcp"
+		if l.Spec.Protocol == spec.UDP {
+			network = "udp"
+		}
+		if h, ok := holder.Look().Of(network, l.Bind); ok {
+			return h.String() + " has the address"
+		}
 		return "the address is in use by another program"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "the address is not this host's"

@@ -42,6 +42,9 @@ func Default() (string, error) {
 // Socket is the path of a directory's socket.
 func Socket(dir string) string { return filepath.Join(dir, "holdfast.sock") }
 
+// lockName is the file that says who owns the directory.
+const lockName = "lock"
+
 // socketPathMax is the longest path a Unix socket can have (unix(7)).
 const socketPathMax = 107
 
@@ -80,7 +83,7 @@ func Open(path string) (*Dir, error) {
 	if err := os.Chmod(path, 0o700); err != nil {
 		return nil, fmt.Errorf("statedir: %s is not ours: %w", path, err)
 	}
-	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("statedir: %w", err)
 	}
