@@ -176,11 +176,13 @@ func (c *Client) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, er
 			if json.Unmarshal(line, &u) != nil || u.Status == nil {
 				return
 			}
+			dead.Stop() // now it is our reader who is silent
 			select {
 			case out <- u:
 			case <-ctx.Done():
 				return
 			}
+			dead.Reset(silence)
 		}
 	}()
 	return out, nil
