@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"testing"
@@ -11,7 +12,8 @@ import (
 // far is the other end of every call.
 type far struct{ body io.ReadCloser }
 
-func (f far) RoundTrip(*http.Request) (*http.Response, error) {
+func (f far) RoundTrip(r *http.Request) (*http.Response, error) {
+	context.AfterFunc(r.Context(), func() { _ = f.body.Close() })
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{versionHeader: {Version}}, Body: f.body}, nil
 }
 
