@@ -31,7 +31,7 @@ var rooms = map[string]int{
 	"engine/id": floorWord, "engine/instant": floorWord, "engine/wire": floorWord, "engine/spec": floorWord, "engine/api": floorWord,
 
 	"engine/maglev": floorSum, "engine/chunk": floorSum, "engine/erasure": floorSum, "engine/extent": floorSum, "engine/geo": floorSum,
-	"engine/replica/journal": floorSum,
+	"engine/replica/journal": floorSum, "engine/audit": floorSum,
 
 	"engine/vrrp": floorDecider, "engine/probe": floorDecider, "engine/balance": floorDecider, "engine/steer": floorDecider,
 	"engine/member": floorDecider, "engine/replica": floorDecider, "engine/volume": floorDecider, "engine/snapshot": floorDecider,
@@ -86,7 +86,7 @@ var only = []struct {
 	may  []string
 	why  string
 }{
-	{"tui/*", []string{"engine/api", "engine/id", "tui/*"}, "a face sees the fleet through api.Client only, so that it works the same over a socket and in a simulation"},
+	{"tui/*", []string{"engine/api", "engine/audit", "engine/id", "tui/*"}, "a face sees the fleet through api.Client only, so that it works the same over a socket and in a simulation; engine/audit is what a record says"},
 	{"engine/remote", []string{"engine/api", "engine/id"}, "what it carries must not depend on what is behind it"},
 	{"engine/system/metrics", []string{"engine/api", "engine/id"}, "it is a face for machines"},
 	{"profiles", nil, "they are data"},
