@@ -26,6 +26,9 @@ const (
 	ReasonHostUnreachable Reason = "host-unreachable"
 	ReasonBusy            Reason = "busy"
 	ReasonStopping        Reason = "stopping"
+	ReasonNotAllowed      Reason = "not-allowed"
+	ReasonNoWhy           Reason = "no-why"
+	ReasonNotRecorded     Reason = "not-recorded"
 )
 
 // reasonSentences is read by Sentence and by the house test, which requires an
@@ -49,6 +52,9 @@ var reasonSentences = map[Reason]string{
 	ReasonHostUnreachable: "the host that could do it does not answer",
 	ReasonBusy:            "too much is waiting already; try again",
 	ReasonStopping:        "the fleet is stopping",
+	ReasonNotAllowed:      "your role does not allow it",
+	ReasonNoWhy:           "it is dangerous, and nobody said why it is done",
+	ReasonNotRecorded:     "it cannot be recorded, and what is not recorded is not done",
 }
 
 // Sentence returns the reason in words, and the code itself for one that this
