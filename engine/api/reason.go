@@ -8,21 +8,34 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonNoSuchTarget    Reason = "no-such-target"
-	ReasonWrongKind       Reason = "wrong-kind"
-	ReasonOutOfRange      Reason = "out-of-range"
-	ReasonNotConfirmed    Reason = "not-confirmed"
-	ReasonNothingToDo     Reason = "nothing-to-do"
-	ReasonLastServing     Reason = "last-serving"
-	ReasonNotOurs         Reason = "not-ours"
-	ReasonFaultInForce    Reason = "fault-in-force"
-	ReasonNoSuchFault     Reason = "no-such-fault"
-	ReasonDrillRunning    Reason = "drill-running"
-	ReasonNoDrillRunning  Reason = "no-drill-running"
-	ReasonNotSteady       Reason = "not-steady"
-	ReasonSpecInvalid     Reason = "spec-invalid"
-	ReasonReadOnly        Reason = "read-only"
-	ReasonRole            Reason = "role"
+	ReasonNoSuchTarget   Reason = "no-such-target"
+	ReasonWrongKind      Reason = "wrong-kind"
+	ReasonOutOfRange     Reason = "out-of-range"
+	ReasonNotConfirmed   Reason = "not-confirmed"
+	ReasonNothingToDo    Reason = "nothing-to-do"
+	ReasonLastServing    Reason = "last-serving"
+	ReasonNotOurs        Reason = "not-ours"
+	ReasonFaultInForce   Reason = "fault-in-force"
+	ReasonNoSuchFault    Reason = "no-such-fault"
+	ReasonDrillRunning   Reason = "drill-running"
+	ReasonNoDrillRunning Reason = "no-drill-running"
+	ReasonNotSteady      Reason = "not-steady"
+	ReasonSpecInvalid    Reason = "spec-invalid"
+	ReasonReadOnly       Reason = "read-only"
+	ReasonRole           Reason = "role"
+
+	ReasonCertificateMissing Reason = "certificate-missing"
+	ReasonCertificateForeign Reason = "certificate-foreign"
+	ReasonCertificateInvalid Reason = "certificate-invalid"
+	ReasonCertificateEarly   Reason = "certificate-early"
+	ReasonCertificateExpired Reason = "certificate-expired"
+	ReasonRemoved            Reason = "removed"
+	ReasonTokenInvalid       Reason = "token-invalid"
+	ReasonTokenUnknown       Reason = "token-unknown"
+	ReasonTokenExpired       Reason = "token-expired"
+	ReasonTokenUsed          Reason = "token-used"
+	ReasonTokenElsewhere     Reason = "token-elsewhere"
+
 	ReasonHostUnreachable Reason = "host-unreachable"
 	ReasonBusy            Reason = "busy"
 	ReasonStopping        Reason = "stopping"
@@ -34,21 +47,34 @@ const (
 // reasonSentences is read by Sentence and by the house test, which requires an
 // entry for every constant.
 var reasonSentences = map[Reason]string{
-	ReasonNoSuchTarget:    "there is nothing of that name",
-	ReasonWrongKind:       "this cannot be done to a target of that kind",
-	ReasonOutOfRange:      "the value is out of range",
-	ReasonNotConfirmed:    "it is dangerous and was not confirmed",
-	ReasonNothingToDo:     "it is so already",
-	ReasonLastServing:     "it is the last one that serves; users would notice",
-	ReasonNotOurs:         "the process is not run by this fleet",
-	ReasonFaultInForce:    "a fault is already in force on it",
-	ReasonNoSuchFault:     "there is no such fault in force",
-	ReasonDrillRunning:    "a drill is under way",
-	ReasonNoDrillRunning:  "no drill is under way",
-	ReasonNotSteady:       "the fleet is not in its steady state",
-	ReasonSpecInvalid:     "the spec has errors",
-	ReasonReadOnly:        "this session may only look",
-	ReasonRole:            "the role of who asks does not allow it",
+	ReasonNoSuchTarget:   "there is nothing of that name",
+	ReasonWrongKind:      "this cannot be done to a target of that kind",
+	ReasonOutOfRange:     "the value is out of range",
+	ReasonNotConfirmed:   "it is dangerous and was not confirmed",
+	ReasonNothingToDo:    "it is so already",
+	ReasonLastServing:    "it is the last one that serves; users would notice",
+	ReasonNotOurs:        "the process is not run by this fleet",
+	ReasonFaultInForce:   "a fault is already in force on it",
+	ReasonNoSuchFault:    "there is no such fault in force",
+	ReasonDrillRunning:   "a drill is under way",
+	ReasonNoDrillRunning: "no drill is under way",
+	ReasonNotSteady:      "the fleet is not in its steady state",
+	ReasonSpecInvalid:    "the spec has errors",
+	ReasonReadOnly:       "this session may only look",
+	ReasonRole:           "the role of who asks does not allow it",
+
+	ReasonCertificateMissing: "no certificate was shown",
+	ReasonCertificateForeign: "the certificate is not of this fleet",
+	ReasonCertificateInvalid: "the certificate is not one that this fleet gives out",
+	ReasonCertificateEarly:   "the certificate is not valid yet; the clocks of the two hosts disagree",
+	ReasonCertificateExpired: "the certificate is over",
+	ReasonRemoved:            "it was removed from the fleet",
+	ReasonTokenInvalid:       "it is no join token",
+	ReasonTokenUnknown:       "the join token is not known here",
+	ReasonTokenExpired:       "the join token is over",
+	ReasonTokenUsed:          "the join token was used already",
+	ReasonTokenElsewhere:     "the join token is for another host",
+
 	ReasonHostUnreachable: "the host that could do it does not answer",
 	ReasonBusy:            "too much is waiting already; try again",
 	ReasonStopping:        "the fleet is stopping",
