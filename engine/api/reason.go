@@ -22,7 +22,6 @@ const (
 	ReasonNotSteady      Reason = "not-steady"
 	ReasonSpecInvalid    Reason = "spec-invalid"
 	ReasonReadOnly       Reason = "read-only"
-	ReasonRole           Reason = "role"
 
 	ReasonCertificateMissing Reason = "certificate-missing"
 	ReasonCertificateForeign Reason = "certificate-foreign"
@@ -61,7 +60,6 @@ var reasonSentences = map[Reason]string{
 	ReasonNotSteady:      "the fleet is not in its steady state",
 	ReasonSpecInvalid:    "the spec has errors",
 	ReasonReadOnly:       "this session may only look",
-	ReasonRole:           "the role of who asks does not allow it",
 
 	ReasonCertificateMissing: "no certificate was shown",
 	ReasonCertificateForeign: "the certificate is not of this fleet",

@@ -162,7 +162,7 @@ func (d *Door) answer(ctx context.Context, conn *tls.Conn, ask Ask) (Name, []*x5
 		sign := a.Sign
 		if ask.Delegate {
 			if d.Delegate == nil || !d.Delegate(p.Name) || !a.Root() {
-				return Name{}, nil, refuse(api.ReasonRole, "%s is not to sign for site %s, or this agent has no root to say so", p, p.Site)
+				return Name{}, nil, refuse(api.ReasonNotAllowed, "%s is not to sign for site %s, or this agent has no root to say so", p, p.Site)
 			}
 			sign = a.Delegate
 		}

@@ -293,7 +293,7 @@ func TestDelegateOverThePort(t *testing.T) {
 	}
 	nara := must(identity.NewHolder(credentials(a.authority, time.Now(), host("nara-1"), time.Hour), nil))
 	_, err = nara.BecomeDelegate(t.Context(), a.address)
-	want(t, "a host that is not to", err, api.ReasonRole)
+	want(t, "a host that is not to", err, api.ReasonNotAllowed)
 }
 
 // TestKeepRenewsByItself runs ten days of virtual time with a source that fails

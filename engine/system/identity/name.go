@@ -55,8 +55,8 @@ func (n Name) Check() error {
 		return fmt.Errorf("identity: a certificate names a host with its site, or a person with a role, of one fleet; not %+v", n)
 	}
 	if person {
-		if _, err := api.ParseRole(string(n.Role)); err != nil {
-			return fmt.Errorf("identity: %w", err)
+		if _, ok := api.ParseRole(string(n.Role)); !ok {
+			return fmt.Errorf("identity: %.40q is no role; the roles are %v", n.Role, api.Roles())
 		}
 	}
 	return nil
