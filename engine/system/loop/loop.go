@@ -1,6 +1,11 @@
-// Package loop is the unit of concurrency: one goroutine that owns one machine,
-// takes its events from a bounded inbox, wakes it at its deadline, and hands its
-// effects to the world. Loops share nothing and talk by events.
+// Package loop is the unit of concurrency: it owns one machine, takes its events
+// from a bounded inbox, wakes it at its deadline, and hands its effects to the
+// world, one event at a time. Loops share nothing and talk by events.
+//
+// A loop has a goroutine. With a Poll, what comes often and decides little, the
+// deadlines and the events of Here, is stepped on the Poll's goroutine instead
+// whenever the loop is at rest: waking another goroutine would cost more than
+// the step.
 package loop
 
 import (
@@ -9,10 +14,12 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
 )
 
 // ErrPowerCut is the cause of a loop that ends without a goodbye.
@@ -40,6 +47,9 @@ func (c *Clock) Now() instant.Instant { return instant.Instant(time.Since(c.zero
 // Origin returns the wall-clock time of instant zero.
 func (c *Clock) Origin() instant.Origin { return c.origin }
 
+// Time returns the time of an instant.
+func (c *Clock) Time(at instant.Instant) time.Time { return c.zero.Add(time.Duration(at)) }
+
 // Instant returns the instant of a time that this process read from its clock.
 func (c *Clock) Instant(t time.Time) instant.Instant { return instant.Instant(t.Sub(c.zero)) }
 
@@ -51,11 +61,18 @@ type Machine[E, F any] interface {
 
 // Loop runs one machine.
 type Loop[E, F any] struct {
-	name    string
-	clock   *Clock
-	log     *slog.Logger
+	name   string
+	clock  *Clock
+	log    *slog.Logger
+	inbox  chan E
+	alarm  *poll.Alarm   // of the deadline; nil without a Poll
+	broken chan error    // a step on the Poll's goroutine failed
+	kick   chan struct{} // the alarm rang during a step
+
+	mu      sync.Mutex // held for a step
 	machine Machine[E, F]
-	inbox   chan E
+	out     F
+	ended   bool
 	wake    E
 	reset   func(*F)
 	carry   func(instant.Instant, *F)
@@ -70,56 +87,157 @@ type Options[E, F any] struct {
 	Clock   *Clock
 	Log     *slog.Logger
 	Machine Machine[E, F]
-	Wake    E                         // the event that says the deadline has come
-	Reset   func(*F)                  // empties effects and keeps their memory
-	Carry   func(instant.Instant, *F) // carries effects out; runs on the loop's goroutine
+	Wake    E        // the event that says the deadline has come
+	Reset   func(*F) // empties effects and keeps their memory
+	// Carry carries effects out, within the step. With a Poll it may run on the
+	// Poll's goroutine.
+	Carry func(instant.Instant, *F)
+	Poll  *poll.Poll // nil: the loop uses a timer and its own goroutine only
 }
 
 // New returns a loop that is not running.
 func New[E, F any](o Options[E, F]) *Loop[E, F] {
-	return &Loop[E, F]{
+	l := &Loop[E, F]{
 		name: o.Name, clock: o.Clock, log: o.Log, machine: o.Machine, wake: o.Wake, reset: o.Reset, carry: o.Carry,
-		inbox: make(chan E, Inbox), done: make(chan struct{}),
+		inbox: make(chan E, Inbox), done: make(chan struct{}), broken: make(chan error, 1), kick: make(chan struct{}, 1),
 	}
+	if o.Poll != nil {
+		l.alarm = o.Poll.NewAlarm(l.rang)
+	}
+	return l
 }
 
 // Run runs the loop until ctx ends, and returns why it ended. A panic of the
 // machine ends it too: a decider that broke its own promise must not go on.
-func (l *Loop[E, F]) Run(ctx context.Context) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("loop: %s: panic: %v", l.name, r)
-			l.log.Error("a decider broke its promise; its loop ends", "loop", l.name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-		}
-		l.err = err
-		close(l.done)
-	}()
-	var out F
+// After it no step runs any more, on whichever goroutine.
+func (l *Loop[E, F]) Run(ctx context.Context) error {
+	err := l.run(ctx)
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	if l.alarm != nil {
+		l.alarm.Stop()
+	}
+	l.err = err
+	close(l.done)
+	return err
+}
+
+func (l *Loop[E, F]) run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	step := func(ev E) {
-		l.reset(&out)
-		now := l.clock.Now()
-		l.machine.Step(now, ev, &out)
-		l.carry(now, &out)
-	}
+	l.mu.Lock()
+	l.plan(timer)
+	l.mu.Unlock()
 	for {
-		wait := time.Hour
-		if d := l.machine.Deadline(); d != instant.Never {
-			wait = max(d.Sub(l.clock.Now()), 0)
-		}
-		timer.Reset(wait)
+		var err error
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case err = <-l.broken:
 		case ev := <-l.inbox:
-			step(ev)
+			l.mu.Lock()
+			err = l.step(ev)
+			l.plan(timer)
+			l.mu.Unlock()
+		case <-l.kick:
+			l.mu.Lock()
+			err = l.due()
+			l.plan(timer)
+			l.mu.Unlock()
 		case <-timer.C:
-			if l.machine.Deadline().Reached(l.clock.Now()) {
-				step(l.wake)
-			}
+			l.mu.Lock()
+			err = l.due()
+			l.plan(timer)
+			l.mu.Unlock()
+		}
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// plan sets the timer or the alarm to the machine's deadline. The caller holds
+// the lock.
+func (l *Loop[E, F]) plan(timer *time.Timer) {
+	d := l.machine.Deadline()
+	switch {
+	case l.alarm != nil && d != instant.Never:
+		l.alarm.Set(l.clock.Time(d))
+	case l.alarm != nil:
+	case d != instant.Never:
+		timer.Reset(max(d.Sub(l.clock.Now()), 0))
+	default:
+		timer.Reset(time.Hour)
+	}
+}
+
+// due wakes the machine if its deadline has come. The caller holds the lock.
+func (l *Loop[E, F]) due() error {
+	if !l.machine.Deadline().Reached(l.clock.Now()) {
+		return nil
+	}
+	return l.step(l.wake)
+}
+
+// step tells the machine one event and carries out what it asks for. The caller
+// holds the lock.
+func (l *Loop[E, F]) step(ev E) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.ended = true
+			err = fmt.Errorf("loop: %s: panic: %v", l.name, r)
+			l.log.Error("a decider broke its promise; its loop ends", "loop", l.name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	l.reset(&l.out)
+	now := l.clock.Now()
+	l.machine.Step(now, ev, &l.out)
+	l.carry(now, &l.out)
+	return nil
+}
+
+// rang is the alarm's: it wakes the machine here and now, or has the loop's own
+// goroutine do it when that is in a step.
+func (l *Loop[E, F]) rang() {
+	if !l.mu.TryLock() {
+		select {
+		case l.kick <- struct{}{}:
+		default: // it is going to look anyway
+		}
+		return
+	}
+	defer l.mu.Unlock()
+	if !l.ended {
+		l.settle(l.due())
+	}
+}
+
+// Here tells the machine an event on the caller's goroutine, the Poll's, when
+// the loop is at rest, and hands it to the loop otherwise. It never waits.
+func (l *Loop[E, F]) Here(ctx context.Context, ev E) {
+	if l.alarm != nil && len(l.inbox) == 0 && l.mu.TryLock() {
+		defer l.mu.Unlock()
+		if !l.ended {
+			l.settle(l.step(ev))
+		}
+		return
+	}
+	select {
+	case l.inbox <- ev:
+	default:
+		go l.Tell(ctx, ev)
+	}
+}
+
+// settle ends a step that was not on the loop's goroutine. The caller holds the
+// lock.
+func (l *Loop[E, F]) settle(err error) {
+	if err != nil {
+		l.broken <- err // the only one: the loop has ended
+		return
+	}
+	l.plan(nil)
 }
 
 // Tell hands an event to the machine and waits for room. It reports false when

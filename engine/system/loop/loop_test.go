@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
 )
 
 // ticker wants to be woken every second and adds up what it is told.
@@ -95,6 +98,108 @@ func TestFullInboxDropsOffersAndCountsThem(t *testing.T) {
 	}
 	if d := l.Dropped(); d != 7 {
 		t.Errorf("%d dropped, want 7", d)
+	}
+}
+
+// polled returns a loop that is at rest and its Poll.
+func polled(t *testing.T, m *ticker, carry func(*effects)) *loop.Loop[int, effects] {
+	t.Helper()
+	p, err := poll.New()
+	if err != nil {
+		t.Skip(err)
+	}
+	l := loop.New(loop.Options[int, effects]{
+		Name: "test", Clock: loop.NewClock(), Log: slog.New(slog.DiscardHandler), Machine: m, Poll: p,
+		Reset: func(e *effects) { e.sums = e.sums[:0] },
+		Carry: func(_ instant.Instant, e *effects) { carry(e) },
+	})
+	var all sync.WaitGroup
+	ctx, end := context.WithCancel(t.Context())
+	all.Go(func() { _ = p.Run() })
+	all.Go(func() { _ = l.Run(ctx) })
+	t.Cleanup(func() { end(); p.Close(); all.Wait() })
+	return l
+}
+
+// With a Poll a loop wakes at its deadlines, takes events from both doors one at
+// a time, and loses none.
+func TestOnAPoll(t *testing.T) {
+	const each = 2000
+	m := &ticker{next: instant.Instant(time.Millisecond)}
+	var steps atomic.Int32
+	whole := make(chan struct{})
+	l := polled(t, m, func(e *effects) {
+		if !steps.CompareAndSwap(0, 1) {
+			t.Error("two steps at once")
+		}
+		if len(e.sums) > 0 && e.sums[0] == 3*each {
+			close(whole)
+		}
+		steps.Store(0)
+	})
+	for _, tell := range []func(){
+		func() { l.Tell(t.Context(), 1) },
+		func() { l.Here(t.Context(), 2) },
+	} {
+		go func() {
+			for range each {
+				tell()
+			}
+		}()
+	}
+	<-whole
+}
+
+// The deadlines of a loop that is told nothing come one after the other.
+func TestWakesOnAPoll(t *testing.T) {
+	wakes := make(chan struct{}, 8)
+	m := &quick{}
+	p, err := poll.New()
+	if err != nil {
+		t.Skip(err)
+	}
+	l := loop.New(loop.Options[int, effects]{
+		Name: "test", Clock: loop.NewClock(), Log: slog.New(slog.DiscardHandler), Machine: m, Poll: p,
+		Reset: func(*effects) {}, Carry: func(instant.Instant, *effects) { wakes <- struct{}{} },
+	})
+	var all sync.WaitGroup
+	ctx, end := context.WithCancel(t.Context())
+	all.Go(func() { _ = p.Run() })
+	all.Go(func() { _ = l.Run(ctx) })
+	for range 5 {
+		<-wakes
+	}
+	end()
+	p.Close()
+	all.Wait()
+	for i, at := range m.wakes {
+		if at < instant.Instant(i+1)*instant.Instant(10*time.Millisecond) {
+			t.Errorf("wake %d came at %d, too early", i, at)
+		}
+	}
+}
+
+// quick wants to be woken every 10 ms of its own plan.
+type quick struct{ wakes []instant.Instant }
+
+func (m *quick) Step(now instant.Instant, _ int, _ *effects) { m.wakes = append(m.wakes, now) }
+func (m *quick) Deadline() instant.Instant {
+	return instant.Instant(len(m.wakes)+1) * instant.Instant(10*time.Millisecond)
+}
+
+// An event that breaks the machine ends the loop, whichever goroutine it is on,
+// and nothing is stepped after that.
+func TestPanicOnAPollEndsTheLoop(t *testing.T) {
+	told := 0
+	l := polled(t, &ticker{next: instant.Never}, func(*effects) { told++ })
+	l.Here(t.Context(), -1)
+	<-l.Done()
+	if l.Err() == nil {
+		t.Error("it ended without a reason")
+	}
+	l.Here(t.Context(), 1)
+	if told != 0 {
+		t.Error("an ended loop took a step")
 	}
 }
 
