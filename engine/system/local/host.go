@@ -36,7 +36,7 @@ type hostLoop struct {
 // startHost starts a host. The caller holds the lock.
 func (f *Fleet) startHost(name string) *hostLoop {
 	f.lives++
-	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Life: f.lives, Seed: seedOf(name)}), probing: probing.New("")}
+	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Life: f.lives, Seed: seedOf(name)}), probing: probing.New("", f.poll)}
 	h.ctx, h.cancel = context.WithCancelCause(f.ctx)
 	log := f.options.Log.With("host", name)
 	h.proxy = proxy.New(proxy.Options{
@@ -44,7 +44,7 @@ func (f *Fleet) startHost(name string) *hostLoop {
 		Report: func(o balance.Outcomes) { h.loop.Offer(host.Saw{Outcomes: o}) },
 	})
 	h.loop = loop.New(loop.Options[host.Event, host.Effects]{
-		Name: name, Clock: f.clock, Log: log, Machine: h.host, Wake: host.Wake{}, Reset: (*host.Effects).Reset, Carry: h.carry,
+		Name: name, Clock: f.clock, Log: log, Machine: h.host, Wake: host.Wake{}, Reset: (*host.Effects).Reset, Carry: h.carry, Poll: f.poll,
 	})
 	f.run(func() {
 		defer h.proxy.Close()
@@ -90,16 +90,15 @@ func (h *hostLoop) answer(all []host.Bound) {
 }
 
 func (h *hostLoop) probe(l probe.Launch) {
-	go func() {
-		var o probe.Outcome
-		if why := h.fleet.keeper.Foreign(l.Address); why != "" {
-			// Somebody answers there, and it is not who users are sent to.
-			o = probe.Outcome{Verdict: probe.Fail, Reason: why}
-		} else {
-			o = h.probing.Run(h.ctx, l)
-		}
-		h.loop.Tell(h.ctx, host.Probed{Finished: probe.Finished{Target: l.Target, Attempt: l.Attempt, Outcome: o}})
-	}()
+	tell := func(o probe.Outcome) {
+		h.loop.Here(h.ctx, host.Probed{Finished: probe.Finished{Target: l.Target, Attempt: l.Attempt, Outcome: o}})
+	}
+	if why := h.fleet.keeper.Foreign(l.Address); why != "" {
+		// Somebody answers there, and it is not who users are sent to.
+		tell(probe.Outcome{Verdict: probe.Fail, Reason: why})
+		return
+	}
+	h.probing.Start(h.ctx, l, tell)
 }
 
 // report sends the host's status. It runs on the loop.

@@ -23,6 +23,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/keeper"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
 	"github.com/holdfast-edge/holdfast/engine/system/metrics"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 )
 
@@ -44,6 +45,7 @@ type Options struct {
 type Fleet struct {
 	options Options
 	clock   *loop.Clock
+	poll    *poll.Poll // nil on systems without one
 	loop    *loop.Loop[fleet.Event, fleet.Effects]
 	keeper  *keeper.Keeper
 	bus     *bus.Bus
@@ -83,6 +85,7 @@ func Start(o Options) (*Fleet, error) {
 		options: o, clock: loop.NewClock(), bus: bus.New(), ctx: ctx, cancel: cancel,
 		post: newPost(), hosts: map[string]*hostLoop{}, answers: map[string]chan api.Receipt{},
 	}
+	f.beginPoll()
 	f.client = &client{Bus: f.bus, fleet: f}
 	f.loop = loop.New(loop.Options[fleet.Event, fleet.Effects]{
 		Name: "fleet", Clock: f.clock, Log: o.Log,
@@ -119,6 +122,23 @@ func Start(o Options) (*Fleet, error) {
 	f.run(func() { f.post.run(ctx, f.loop.Done()) })
 	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText})
 	return f, nil
+}
+
+// beginPoll begins what the hosts' deadlines and plain probes share. A fleet can
+// do without, at several times the cost.
+func (f *Fleet) beginPoll() {
+	p, err := poll.New()
+	if err != nil {
+		f.options.Log.Debug("every probe has a goroutine", "reason", err.Error())
+		return
+	}
+	f.poll = p
+	context.AfterFunc(f.ctx, p.Close)
+	f.run(func() {
+		if err := p.Run(); err != nil {
+			f.cancel(err) // without it no deadline comes any more
+		}
+	})
 }
 
 // serveMetrics serves the picture to machines, where somebody wants that.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -22,7 +23,7 @@ import (
 
 // A host without room for a probe says so, and blames no target.
 func TestNoSlot(t *testing.T) {
-	r := withSlots("", 1)
+	r := withSlots("", nil, 1)
 	r.slots <- struct{}{}
 	p := spec.Probe{Kind: spec.ProbeTCP, Timeout: spec.Duration(time.Second)}
 	l := probe.Launch{Address: "127.34.2.1:1", Probe: &p}
@@ -83,6 +84,43 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("not fit to be shown: %q", s)
 		}
 	})
+}
+
+// FuzzPlain: what the quick look says of an answer, the long one says too.
+func FuzzPlain(f *testing.F) {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.0 503 Out\r\nContent-Length: 5\r\nX-A:\tb\r\n\r\nsorry", "HTTP/1.1 204\r\nA: b\r\n\r\n", "HTTP/1.1 200 OK\r\n a: b\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 05\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: x\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 999 \r\nA:b\nC:d\r\n\r\n", "HTTP/1.1 200 \x00\r\n\r\n", "HTTP/1.1 +20 x\r\n\r\n",
+	} {
+		f.Add([]byte(s), false)
+		f.Add([]byte(s), true)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, head bool) {
+		h := &spec.HTTPCheck{Method: "GET", Path: "/", Status: []string{"200-299", "404"}}
+		if head {
+			h.Method = "HEAD"
+		}
+		status, ok := plain(b)
+		if !ok {
+			return
+		}
+		said, want := fmt.Sprint(statusError(status, h.Status)), fmt.Sprint(answer(bytes.NewReader(b), h))
+		if said != want {
+			t.Errorf("the quick look says %s, the long one %s, of %q", said, want, b)
+		}
+	})
+}
+
+// The quick look must know a usual answer, or nothing is quick.
+func TestPlainKnowsUsualAnswers(t *testing.T) {
+	usual := "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nDate: Tue, 24 Nov 2026 23:42:05 GMT\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
+	if status, ok := plain([]byte(usual)); !ok || status != 200 {
+		t.Errorf("status %d, known %v", status, ok)
+	}
+	if _, ok := plain([]byte(usual[:len(usual)-5])); ok {
+		t.Error("half a head is known")
+	}
 }
 
 // FuzzPong: only the echo of the very nonce is an answer.

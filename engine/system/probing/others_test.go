@@ -24,12 +24,12 @@ func TestTCP(t *testing.T) {
 		_, err := c.Read(make([]byte, 1))
 		ended <- err
 	})
-	expect(t, run(t, probing.New(""), address, probeOf(spec.ProbeTCP, patience)), probe.Pass, "")
+	expect(t, run(t, probing.New("", nil), address, probeOf(spec.ProbeTCP, patience)), probe.Pass, "")
 	// It ends with a reset, so that no port is spent on it for a minute.
 	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the connection ended with %v", err)
 	}
-	expect(t, run(t, probing.New(""), nobody(t), probeOf(spec.ProbeTCP, patience)), probe.Fail, "connection refused")
+	expect(t, run(t, probing.New("", nil), nobody(t), probeOf(spec.ProbeTCP, patience)), probe.Fail, "connection refused")
 }
 
 // answers is a UDP service that answers what it was asked with what f says;
@@ -85,11 +85,11 @@ func TestUDP(t *testing.T) {
 			t.Parallel()
 			p := probeOf(spec.ProbeUDP, c.timeout)
 			p.UDP.Request, p.UDP.Expect = c.request, c.expect
-			expect(t, run(t, probing.New(""), answers(t, c.f), p), c.verdict, c.reason)
+			expect(t, run(t, probing.New("", nil), answers(t, c.f), p), c.verdict, c.reason)
 		})
 	}
 	p := probeOf(spec.ProbeUDP, patience)
-	expect(t, run(t, probing.New(""), nobody(t), p), probe.Fail, "connection refused")
+	expect(t, run(t, probing.New("", nil), nobody(t), p), probe.Fail, "connection refused")
 }
 
 // pingable reports whether this user may ping at all.
@@ -107,7 +107,7 @@ func pingable(network string) bool {
 func TestICMP(t *testing.T) {
 	p := probeOf(spec.ProbeICMP, patience)
 	for network, address := range map[string]string{"udp4": "127.34.1.5:1", "udp6": "[::1]:1"} {
-		o := run(t, probing.New(""), address, p)
+		o := run(t, probing.New("", nil), address, p)
 		switch {
 		case !pingable(network):
 			expect(t, o, probe.Unable, "")
@@ -120,7 +120,7 @@ func TestICMP(t *testing.T) {
 	// Many at once hear each other's answers on raw sockets, and take none for
 	// their own.
 	if pingable("udp4") {
-		r, all := probing.New(""), make(chan probe.Outcome)
+		r, all := probing.New("", nil), make(chan probe.Outcome)
 		for i := range 40 {
 			go func() {
 				p, address := probeOf(spec.ProbeICMP, patience), "127.34.1.6:1"
@@ -141,7 +141,9 @@ func TestICMP(t *testing.T) {
 }
 
 // A host that stops ends its probes at once, and blames no target.
-func TestEndsWithItsHost(t *testing.T) {
+func TestEndsWithItsHost(t *testing.T) { ways(t, endsWithItsHost) }
+
+func endsWithItsHost(t *testing.T, r *probing.Runner) {
 	program := probeOf(spec.ProbeExec, patience)
 	program.Exec.Command = []string{"sleep", "1000"}
 	udp := probeOf(spec.ProbeUDP, patience)
@@ -159,7 +161,9 @@ func TestEndsWithItsHost(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Millisecond, cancel)
 		began := time.Now()
-		o := probing.New("").Run(ctx, probe.Launch{Address: c.address, Probe: &c.probe})
+		found := make(chan probe.Outcome, 1)
+		r.Start(ctx, probe.Launch{Address: c.address, Probe: &c.probe}, func(o probe.Outcome) { found <- o })
+		o := <-found
 		expect(t, o, probe.Unable, "this host is stopping")
 		if took := time.Since(began); took > patience/2 {
 			t.Errorf("%s: it took %v to end", c.probe.Kind, took)
@@ -169,7 +173,9 @@ func TestEndsWithItsHost(t *testing.T) {
 
 // Thousands of probes of every kind and every end leave no socket, no process
 // and no goroutine.
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestNothingIsLeftBehind(t *testing.T) { ways(t, leavesNothing) }
+
+func leavesNothing(t *testing.T, r *probing.Runner) {
 	good, bad := says(t, ok), says(t, "junk\r\n\r\n")
 	none, slow := nobody(t), hangs(t, "HTTP/1.1 200")
 	echo := answers(t, func(s string) []byte { return []byte(s) })
@@ -178,15 +184,13 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	program.Exec.Command = []string{"sh", "-c", "sleep 1000 & sleep 1000"}
 	udp := probeOf(spec.ProbeUDP, short)
 	udp.UDP.Request = "x"
-	r := probing.New("")
 	round := func(n int) {
-		done := make(chan struct{})
+		done := make(chan struct{}, 1000)
 		total := 0
 		launch := func(address string, p spec.Probe) {
 			total++
 			go func() {
-				r.Run(t.Context(), probe.Launch{Address: address, Probe: &p})
-				done <- struct{}{}
+				r.Start(t.Context(), probe.Launch{Address: address, Probe: &p}, func(probe.Outcome) { done <- struct{}{} })
 			}()
 		}
 		for i := range n {

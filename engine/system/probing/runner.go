@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/probe"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/cause"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
 )
 
 // Bounds of a host's probing.
@@ -30,6 +31,7 @@ const (
 // Runner carries out the probes of one host.
 type Runner struct {
 	dir    string
+	poll   *poll.Poll // nil: every probe has a goroutine
 	slots  chan struct{}
 	serial atomic.Uint64 // of echo requests
 
@@ -38,11 +40,19 @@ type Runner struct {
 }
 
 // New returns a Runner. Files that probes name, and programs with a slash in
-// their name, are relative to dir: the directory of the spec.
-func New(dir string) *Runner { return withSlots(dir, slotsMax) }
+// their name, are relative to dir: the directory of the spec. p may be nil.
+func New(dir string, p *poll.Poll) *Runner { return withSlots(dir, p, slotsMax) }
 
-func withSlots(dir string, slots int) *Runner {
-	return &Runner{dir: dir, slots: make(chan struct{}, slots), roots: map[string]roots{}}
+func withSlots(dir string, p *poll.Poll, slots int) *Runner {
+	return &Runner{dir: dir, poll: p, slots: make(chan struct{}, slots), roots: map[string]roots{}}
+}
+
+// Start carries out one probe as Run does, and tells done. It does not wait. done
+// is called once, on whichever goroutine; it may be this one.
+func (r *Runner) Start(ctx context.Context, l probe.Launch, done func(probe.Outcome)) {
+	if !r.ask(ctx, l, done) {
+		go func() { done(r.Run(ctx, l)) }()
+	}
 }
 
 // Run carries out one probe. It takes at most slotWait and the probe's time-out,
@@ -57,6 +67,11 @@ func (r *Runner) Run(ctx context.Context, l probe.Launch) probe.Outcome {
 	defer cancel()
 	began := time.Now()
 	warning, err := r.check(within, l)
+	return outcome(ctx, began, timeout, warning, err)
+}
+
+// outcome makes an outcome of what a probe that began then came to.
+func outcome(ctx context.Context, began time.Time, timeout time.Duration, warning string, err error) probe.Outcome {
 	out := probe.Outcome{Verdict: probe.Pass, Latency: time.Since(began), Warning: warning}
 	var unable unableError
 	switch {
@@ -151,15 +166,19 @@ var dialer = net.Dialer{KeepAlive: -1}
 // dial connects. All waits of the connection end with ctx; end closes it.
 func dial(ctx context.Context, network, address string) (c net.Conn, end func(), err error) {
 	c, err = dialer.DialContext(ctx, network, address)
-	switch {
-	case err == nil:
-	case cause.Ours(err), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES): // the last two are this host's own filter
-		return nil, nil, unableError{err}
-	default:
-		return nil, nil, lacking("no connection", err)
+	if err != nil {
+		return nil, nil, unconnected(err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	return c, func() { stop(); _ = c.Close() }, nil
+}
+
+// unconnected says whose fault it is that there is no connection.
+func unconnected(err error) error {
+	if cause.Ours(err) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) { // the last two are this host's own filter
+		return unableError{err}
+	}
+	return lacking("no connection", err)
 }
 
 // reset makes Close send a reset instead of leaving the connection in

@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/probe"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
 	"github.com/holdfast-edge/holdfast/engine/system/probing"
 )
 
@@ -46,9 +47,37 @@ func probeOf(kind spec.ProbeKind, timeout time.Duration) spec.Probe {
 // run carries out one probe. Whatever it finds, its words are fit to be shown.
 func run(t testing.TB, r *probing.Runner, address string, p spec.Probe) probe.Outcome {
 	t.Helper()
-	o := r.Run(t.Context(), probe.Launch{Target: "t", Attempt: 1, Address: address, Probe: &p})
+	found := make(chan probe.Outcome, 2)
+	r.Start(t.Context(), probe.Launch{Target: "t", Attempt: 1, Address: address, Probe: &p}, func(o probe.Outcome) { found <- o })
+	o := <-found
 	fit(t, o)
 	return o
+}
+
+// ways runs a test with both ways to carry out a probe: on a goroutine of its
+// own, and on a Poll. What is found does not depend on it.
+func ways(t *testing.T, test func(*testing.T, *probing.Runner)) {
+	t.Helper()
+	t.Run("goroutine", func(t *testing.T) { test(t, probing.New("", nil)) })
+	t.Run("poll", func(t *testing.T) { test(t, probing.New("", polling(t))) })
+}
+
+// polling returns a Poll that runs until the test's end.
+func polling(t *testing.T) *poll.Poll {
+	t.Helper()
+	p, err := poll.New()
+	if err != nil {
+		t.Skip(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- p.Run() }()
+	t.Cleanup(func() {
+		p.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }
 
 func fit(t testing.TB, o probe.Outcome) {

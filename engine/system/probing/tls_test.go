@@ -141,7 +141,7 @@ func TestCertificates(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "junk.pem"), []byte("junk"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			o := run(t, probing.New(dir), secure(t, nil, c.chain...), p)
+			o := run(t, probing.New(dir, nil), secure(t, nil, c.chain...), p)
 			expect(t, o, c.verdict, c.reason)
 			if o.Warning != c.warning {
 				t.Errorf("the warning is %q, want %q", o.Warning, c.warning)
@@ -157,7 +157,7 @@ func TestServerNameIsAskedFor(t *testing.T) {
 	for _, row := range []struct{ host, name, want string }{{"shop.test", "", "shop.test"}, {"shop.test", "inner.test", "inner.test"}, {"", "", ""}} {
 		p := probeOf(spec.ProbeHTTPS, patience)
 		p.HTTP.Host, p.TLS.ServerName, p.TLS.Insecure = row.host, row.name, true
-		expect(t, run(t, probing.New(""), address, p), probe.Pass, "")
+		expect(t, run(t, probing.New("", nil), address, p), probe.Pass, "")
 		if got := <-names; got != row.want { // an address is no name (RFC 6066 section 3)
 			t.Errorf("host %q, server name %q: it asked for %q, want %q", row.host, row.name, got, row.want)
 		}
@@ -171,7 +171,7 @@ func TestRootsAreReadAgain(t *testing.T) {
 	address := secure(t, nil, issue(t, second, -hour, day, "shop.test"))
 	p := probeOf(spec.ProbeHTTPS, patience)
 	p.HTTP.Host, p.TLS.CA = "shop.test", file
-	r := probing.New("")
+	r := probing.New("", nil)
 	first.write(t, file)
 	for range 2 {
 		expect(t, run(t, r, address, p), probe.Fail, "unknown authority")
@@ -186,5 +186,5 @@ func TestNoTLS(t *testing.T) {
 		_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		_, _ = io.Copy(io.Discard, c)
 	})
-	expect(t, run(t, probing.New(""), address, probeOf(spec.ProbeHTTPS, patience)), probe.Fail, "does not look like a TLS handshake")
+	expect(t, run(t, probing.New("", nil), address, probeOf(spec.ProbeHTTPS, patience)), probe.Fail, "does not look like a TLS handshake")
 }

@@ -87,8 +87,8 @@ func answer(c io.Reader, h *spec.HTTPCheck) error {
 	case err != nil:
 		return lacking("no answer", err)
 	}
-	if !expected(resp.StatusCode, h.Status) {
-		return fmt.Errorf("status %d, expected %s", resp.StatusCode, strings.Join(h.Status, " or "))
+	if err := statusError(resp.StatusCode, h.Status); err != nil {
+		return err
 	}
 	if h.Body == "" {
 		return nil

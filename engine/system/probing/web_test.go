@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +18,9 @@ import (
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 // What a server says decides; each row is an answer and what is made of it.
-func TestAnswers(t *testing.T) {
+func TestAnswers(t *testing.T) { ways(t, answersAre) }
+
+func answersAre(t *testing.T, r *probing.Runner) {
 	long := strings.Repeat("x", 70<<10)
 	for _, c := range []struct {
 		name, answer string
@@ -29,6 +32,9 @@ func TestAnswers(t *testing.T) {
 		{"HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nall of it", nil, probe.Pass, ""},
 		{"an error", "HTTP/1.1 503 Service Unavailable\r\n\r\n", nil, probe.Fail, "status 503, expected 200-299"},
 		{"a redirect is not followed", "HTTP/1.1 302 Found\r\nLocation: http://127.34.1.9/\r\n\r\n", nil, probe.Fail, "status 302, expected 200-299"},
+		{"in capitals and without words", "HTTP/1.1 200\r\nCONTENT-LENGTH:2\r\n\r\nok", nil, probe.Pass, ""},
+		{"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", nil, probe.Fail, "Content-Length"},
+		{"bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", nil, probe.Pass, ""},
 		{"a class of the reference", "HTTP/1.1 404 Not Found\r\n\r\n", status("http_4xx"), probe.Pass, ""},
 		{"the last of a class", "HTTP/1.1 499 x\r\n\r\n", status("http_4xx"), probe.Pass, ""},
 		{"after a class", "HTTP/1.1 500 x\r\n\r\n", status("http_4xx"), probe.Fail, "status 500, expected http_4xx"},
@@ -63,7 +69,7 @@ func TestAnswers(t *testing.T) {
 			if c.change != nil {
 				c.change(p.HTTP)
 			}
-			expect(t, run(t, probing.New(""), says(t, c.answer), p), c.verdict, c.reason)
+			expect(t, run(t, r, says(t, c.answer), p), c.verdict, c.reason)
 		})
 	}
 }
@@ -75,7 +81,9 @@ func status(all ...string) func(*spec.HTTPCheck) {
 func body(text string) func(*spec.HTTPCheck) { return func(h *spec.HTTPCheck) { h.Body = text } }
 
 // The request says what the probe says, and that the connection is used once.
-func TestRequest(t *testing.T) {
+func TestRequest(t *testing.T) { ways(t, requestIs) }
+
+func requestIs(t *testing.T, r *probing.Runner) {
 	got := make(chan []string, 1)
 	address := listen(t, func(c net.Conn) {
 		got <- head(c)
@@ -94,7 +102,7 @@ func TestRequest(t *testing.T) {
 		p := probeOf(spec.ProbeHTTP, patience)
 		row.check.Status = []string{"200"}
 		p.HTTP = &row.check
-		expect(t, run(t, probing.New(""), address, p), probe.Pass, "")
+		expect(t, run(t, r, address, p), probe.Pass, "")
 		lines := <-got
 		if lines[0] != row.first {
 			t.Errorf("the request is %q, want %q", lines[0], row.first)
@@ -117,7 +125,9 @@ func TestRequest(t *testing.T) {
 }
 
 // A body without an end holds nobody up once the text has come.
-func TestEndlessBody(t *testing.T) {
+func TestEndlessBody(t *testing.T) { ways(t, bodyHasNoEnd) }
+
+func bodyHasNoEnd(t *testing.T, r *probing.Runner) {
 	t.Parallel()
 	address := listen(t, func(c net.Conn) {
 		head(c)
@@ -126,7 +136,7 @@ func TestEndlessBody(t *testing.T) {
 	})
 	p := probeOf(spec.ProbeHTTP, patience)
 	p.HTTP.Body = "data: up"
-	expect(t, run(t, probing.New(""), address, p), probe.Pass, "")
+	expect(t, run(t, r, address, p), probe.Pass, "")
 
 	flood := listen(t, func(c net.Conn) {
 		head(c)
@@ -135,12 +145,15 @@ func TestEndlessBody(t *testing.T) {
 			_, err = io.WriteString(c, strings.Repeat("x", 1<<16))
 		}
 	})
-	expect(t, run(t, probing.New(""), flood, p), probe.Fail, `"data: up" is not in the first 64 KiB of its body`)
+	expect(t, run(t, r, flood, p), probe.Fail, `"data: up" is not in the first 64 KiB of its body`)
 }
 
 // Wherever a server stops, the probe ends with its time-out and says how far it
 // came.
-func TestTimeOuts(t *testing.T) {
+func TestTimeOuts(t *testing.T) { ways(t, timesOut) }
+
+func timesOut(t *testing.T, r *probing.Runner) {
+	var all sync.WaitGroup
 	withBody := probeOf(spec.ProbeHTTP, soon)
 	withBody.HTTP.Body = "needle"
 	for _, c := range []struct {
@@ -158,15 +171,16 @@ func TestTimeOuts(t *testing.T) {
 		{"the body", func(t testing.TB) string { return hangs(t, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnee") }, withBody, `no "needle" in 3 bytes of the body within 1s`},
 		{"drop by drop", dripping, probeOf(spec.ProbeHTTP, soon), "no answer within 1s"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			o := run(t, probing.New(""), c.address(t), c.probe)
-			expect(t, o, probe.Fail, c.reason)
-			if o.Latency < soon || o.Latency > patience {
-				t.Errorf("it took %v", o.Latency)
+		all.Add(1) // they wait together
+		r.Start(t.Context(), probe.Launch{Target: c.name, Attempt: 1, Address: c.address(t), Probe: &c.probe}, func(o probe.Outcome) {
+			defer all.Done()
+			fit(t, o)
+			if o.Verdict != probe.Fail || !strings.Contains(o.Reason, c.reason) || o.Latency < soon || o.Latency > patience {
+				t.Errorf("%s: got %+v, want %q", c.name, o, c.reason)
 			}
 		})
 	}
+	all.Wait()
 }
 
 // dripping sends one byte of a head at a time, for ever.
@@ -183,12 +197,14 @@ func dripping(t testing.TB) string {
 }
 
 // A connection that was cut says so.
-func TestReset(t *testing.T) {
+func TestReset(t *testing.T) { ways(t, connectionEnds) }
+
+func connectionEnds(t *testing.T, r *probing.Runner) {
 	address := listen(t, func(c net.Conn) {
 		head(c)
 		_ = c.(*net.TCPConn).SetLinger(0)
 		_ = c.Close()
 	})
-	expect(t, run(t, probing.New(""), address, probeOf(spec.ProbeHTTP, patience)), probe.Fail, "connection reset")
-	expect(t, run(t, probing.New(""), nobody(t), probeOf(spec.ProbeHTTP, patience)), probe.Fail, "connection refused")
+	expect(t, run(t, r, address, probeOf(spec.ProbeHTTP, patience)), probe.Fail, "connection reset")
+	expect(t, run(t, r, nobody(t), probeOf(spec.ProbeHTTP, patience)), probe.Fail, "connection refused")
 }

@@ -1,0 +1,314 @@
+package probing
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/probe"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
+)
+
+// ask is a probe that a Poll carries out: TCP, and HTTP whose answer is as plain
+// as nearly all are. It connects and sends where it is started, which nearby is
+// over at once, and waits once, for the answer. An answer that takes more than
+// one look goes on as web does it, on a goroutine.
+type ask struct {
+	runner *Runner
+	ctx    context.Context
+	launch probe.Launch
+	done   func(probe.Outcome)
+	began  time.Time
+	late   *poll.Alarm
+	stop   func() bool // of the ctx's end
+
+	mu     sync.Mutex
+	socket int
+	send   []byte // what is left of the request
+	lacks  string // what did not come yet
+	over   bool
+}
+
+// ask starts a probe on the Poll; false: it is none for that.
+func (r *Runner) ask(ctx context.Context, l probe.Launch, done func(probe.Outcome)) bool {
+	if r.poll == nil {
+		return false
+	}
+	switch l.Probe.Kind {
+	case spec.ProbeTCP:
+	case spec.ProbeHTTP:
+		if l.Probe.HTTP.Body != "" {
+			return false // it may take any number of looks to find a text
+		}
+	case spec.ProbeHTTPS, spec.ProbeUDP, spec.ProbeICMP, spec.ProbeExec:
+		return false
+	}
+	to, err := netip.ParseAddrPort(l.Address)
+	if err != nil || to.Addr().Zone() != "" || ctx.Err() != nil {
+		return false // a name takes asking, and that takes time
+	}
+	select {
+	case r.slots <- struct{}{}:
+	default:
+		return false // Run waits for a slot
+	}
+	a := &ask{runner: r, ctx: ctx, launch: l, done: done, began: time.Now(), lacks: "no connection"}
+	a.late = r.poll.NewAlarm(a.expired)
+	if o, over := a.begin(to); over {
+		a.tell(o)
+	}
+	return true
+}
+
+// begin connects and sends.
+func (a *ask) begin(to netip.AddrPort) (o probe.Outcome, over bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	socket, err := poll.Dial(to)
+	if err != nil {
+		a.over = true
+		return a.outcome(unconnected(err)), true
+	}
+	a.socket = socket
+	poll.Reset(socket)
+	if h := a.launch.Probe.HTTP; a.launch.Probe.Kind == spec.ProbeHTTP {
+		name := h.Host
+		if name == "" {
+			name = a.launch.Address
+		}
+		a.send = request(h, name)
+	}
+	// The end of ctx ends the probe whatever it waits for.
+	a.stop = context.AfterFunc(a.ctx, func() { a.finish(context.Canceled) })
+	if o, over := a.advance(); over {
+		return o, true
+	}
+	a.late.Set(a.began.Add(a.launch.Probe.Timeout.D()))
+	if err := a.runner.poll.Watch(socket, a.waits(), a.ready); err != nil {
+		return a.close(unableError{err}), true
+	}
+	return o, false
+}
+
+// waits reports whether the probe waits for room to send, or to be connected.
+func (a *ask) waits() bool { return a.lacks == "no connection" || len(a.send) > 0 }
+
+// advance sends what is to be sent. It is over when there is nothing to wait for
+// any more. The caller holds the lock.
+func (a *ask) advance() (o probe.Outcome, over bool) {
+	n, err := poll.Send(a.socket, a.send)
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return o, false
+	case err != nil && a.lacks == "no connection":
+		return a.close(unconnected(err)), true
+	case err != nil:
+		return a.close(lacking(a.lacks, err)), true
+	case a.launch.Probe.Kind == spec.ProbeTCP:
+		return a.close(nil), true
+	}
+	a.lacks, a.send = "no answer", a.send[n:]
+	return o, false
+}
+
+// ready is called when the socket is.
+func (a *ask) ready() {
+	a.mu.Lock()
+	if a.over {
+		a.mu.Unlock()
+		return
+	}
+	if a.waits() {
+		if o, over := a.advance(); over {
+			a.mu.Unlock()
+			a.tell(o)
+			return
+		}
+	}
+	if a.waits() {
+		a.mu.Unlock()
+		return
+	}
+	o, over := a.receive()
+	a.mu.Unlock()
+	if over {
+		a.tell(o)
+	}
+}
+
+// receive takes the answer. The caller holds the lock.
+func (a *ask) receive() (o probe.Outcome, over bool) {
+	var buf [lookMax]byte
+	n, err := poll.Receive(a.socket, buf[:])
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return o, false
+	case err != nil:
+		return a.close(lacking("no answer", err)), true
+	case n == 0:
+		return a.close(answer(bytes.NewReader(nil), a.launch.Probe.HTTP)), true
+	}
+	if status, ok := plain(buf[:n]); ok {
+		return a.close(statusError(status, a.launch.Probe.HTTP.Status)), true
+	}
+	a.handOver(bytes.Clone(buf[:n]))
+	return o, false
+}
+
+// lookMax is how much of an answer is looked at in one go: any usual head.
+const lookMax = 4096
+
+// handOver gives the connection and what came over it to a goroutine. The caller
+// holds the lock.
+func (a *ask) handOver(first []byte) {
+	a.over = true
+	a.late.Stop()
+	a.stop()
+	a.runner.poll.Release(a.socket)
+	f := os.NewFile(uintptr(a.socket), "probe")
+	go func() {
+		c, err := net.FileConn(f)
+		_ = f.Close()
+		if err == nil {
+			stop := context.AfterFunc(a.ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+			_ = c.SetDeadline(a.began.Add(a.launch.Probe.Timeout.D()))
+			err = answer(io.MultiReader(bytes.NewReader(first), c), a.launch.Probe.HTTP)
+			stop()
+			_ = c.Close()
+		} else {
+			err = unableError{err}
+		}
+		a.tell(a.outcome(err))
+	}()
+}
+
+// expired is called at the probe's time-out, and at the end of the Poll.
+func (a *ask) expired() {
+	a.mu.Lock()
+	lacks := a.lacks
+	a.mu.Unlock()
+	a.finish(lateError{lacks, context.DeadlineExceeded})
+}
+
+// finish ends the probe unless it is over.
+func (a *ask) finish(err error) {
+	a.mu.Lock()
+	if a.over {
+		a.mu.Unlock()
+		return
+	}
+	o := a.close(err)
+	a.mu.Unlock()
+	a.tell(o)
+}
+
+// close ends the connection. The caller holds the lock.
+func (a *ask) close(err error) probe.Outcome {
+	a.over = true
+	o := a.outcome(err)
+	a.late.Stop()
+	a.stop()
+	a.runner.poll.Forget(a.socket)
+	poll.Close(a.socket)
+	return o
+}
+
+func (a *ask) outcome(err error) probe.Outcome {
+	return outcome(a.ctx, a.began, a.launch.Probe.Timeout.D(), "", err)
+}
+
+// tell tells the outcome. The caller does not hold the lock.
+func (a *ask) tell(o probe.Outcome) {
+	<-a.runner.slots
+	a.done(o)
+}
+
+// plain reads the status of an answer whose head is whole, final, and beyond
+// any doubt: whatever it says yes to, http.ReadResponse reads in the same way.
+func plain(b []byte) (status int, ok bool) {
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if end < 0 {
+		return 0, false
+	}
+	line, fields, _ := bytes.Cut(b[:end], []byte("\r\n"))
+	if len(line) < len("HTTP/1.1 200") || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[7] != '0' && line[7] != '1' || line[8] != ' ' {
+		return 0, false
+	}
+	for _, c := range line[9:12] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		status = 10*status + int(c-'0')
+	}
+	if len(line) > 12 && line[12] != ' ' || status < 200 || !printable(line[12:]) {
+		return 0, false
+	}
+	sized := false
+	for len(fields) > 0 {
+		line, fields, _ = bytes.Cut(fields, []byte("\r\n"))
+		name, value, found := bytes.Cut(line, []byte(":"))
+		if !found || !token(name) || !printable(value) {
+			return 0, false
+		}
+		switch {
+		case strings.EqualFold(string(name), "Transfer-Encoding"), strings.EqualFold(string(name), "Trailer"):
+			return 0, false
+		case strings.EqualFold(string(name), "Content-Length"):
+			if sized || !number(bytes.TrimSpace(value)) {
+				return 0, false
+			}
+			sized = true
+		}
+	}
+	return status, true
+}
+
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// number is a length that nobody reads in two ways.
+func number(b []byte) bool {
+	if len(b) == 0 || len(b) > 15 {
+		return false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// token is the name of a field (RFC 9110 section 5.6.2), of the usual letters.
+func token(b []byte) bool {
+	for _, c := range b {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// statusError judges a status.
+func statusError(status int, want []string) error {
+	if expected(status, want) {
+		return nil
+	}
+	return fmt.Errorf("status %d, expected %s", status, strings.Join(want, " or "))
+}
