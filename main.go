@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -79,14 +80,28 @@ func dial(flag string) (api.Client, error) {
 	return remote.Dial(path)
 }
 
+// beginning is the spec that a fleet begins with.
+type beginning struct {
+	spec *spec.Fleet
+	text string
+	rev  uint64 // of a spec that goes on; 0 for a fresh one
+	from string // how it came to be
+}
+
 // readSpec reads a profile by its name, or a file.
 func readSpec(name string) (text []byte, dir string, err error) {
 	if text, err := profiles.Read(name); err == nil {
 		return text, "", nil // profiles name no files
 	}
-	text, err = os.ReadFile(name)
-	if errors.Is(err, os.ErrNotExist) {
+	i, err := os.Stat(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, "", plain.Usage(fmt.Errorf("%q is neither a profile nor a file; holdfast profiles lists the profiles", name))
+	case err == nil && i.IsDir():
+		err = fmt.Errorf("%s is a directory", name)
+	}
+	if err == nil {
+		text, err = plain.ReadSpec(name)
 	}
 	if err != nil {
 		return nil, "", plain.Usage(fmt.Errorf("cannot read the spec: %w; name a profile (holdfast profiles lists them) or a YAML file", err))
@@ -95,16 +110,60 @@ func readSpec(name string) (text []byte, dir string, err error) {
 	return text, filepath.Dir(name), err
 }
 
+// named is the spec that an argument of holdfast up names.
+func named(name string) (beginning, error) {
+	text, dir, err := readSpec(name)
+	if err != nil {
+		return beginning{}, err
+	}
+	f, err := specfile.Read(name, text, dir)
+	return beginning{spec: f, text: string(text)}, err
+}
+
+// begin says what a fleet begins with: what was asked for, or else the spec that
+// was applied in the state directory last, or else the default profile. Which of
+// them it is, and what became of another, is told to the person.
+func begin(asked beginning, state *statedir.Dir, tell io.Writer) (beginning, error) {
+	kept, ok, err := state.Kept()
+	var torn *statedir.TornError
+	switch {
+	case errors.As(err, &torn) && asked.spec != nil:
+		_, _ = fmt.Fprintf(tell, "holdfast: %s\n", err)
+		return asked, nil
+	case err != nil:
+		return beginning{}, err
+	case !ok && asked.spec == nil:
+		return named(profiles.Default)
+	case !ok:
+		return asked, nil
+	case asked.spec == nil:
+		f, err := specfile.Read(kept.Name, []byte(kept.Text), kept.Dir)
+		if err != nil {
+			return beginning{}, fmt.Errorf("the fleet would go on with %s, as kept in %s, and cannot:\n%w\nmend that, or start with another spec: «holdfast up FILE»", kept, state.Path, err)
+		}
+		_, _ = fmt.Fprintf(tell, "the fleet goes on with %s. «holdfast up %s» begins with the default profile instead\n", kept, profiles.Default)
+		return beginning{f, kept.Text, kept.Revision, "it goes on with " + kept.String()}, nil
+	case asked.text == kept.Text:
+		asked.rev, asked.from = kept.Revision, "it goes on with "+kept.String()
+		return asked, nil
+	}
+	aside, err := state.SetAside(kept)
+	if err != nil {
+		return beginning{}, err
+	}
+	_, _ = fmt.Fprintf(tell, "the fleet begins with what you name. What was in force here is set aside: %s; «holdfast apply -f %s» brings it back\n", kept, aside)
+	asked.from = "it takes the place of " + kept.String()
+	return asked, nil
+}
+
 // up runs a local fleet until ctx ends, the person leaves the console, or the
 // fleet ends by itself.
 func up(ctx context.Context, o plain.UpOptions) (err error) {
-	text, specDir, err := readSpec(o.Spec)
-	if err != nil {
-		return err
-	}
-	f, err := specfile.Read(o.Spec, text, specDir)
-	if err != nil {
-		return err
+	var asked beginning
+	if o.Spec != "" {
+		if asked, err = named(o.Spec); err != nil {
+			return err
+		}
 	}
 	dir, err := stateDir(o.State)
 	if err != nil {
@@ -118,13 +177,17 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	b, err := begin(asked, state, os.Stderr)
+	if err != nil {
+		return errors.Join(err, state.Close())
+	}
 	logFile, err := state.Log()
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
-	running, err := local.Start(local.Options{Spec: f, SpecText: string(text), State: state, Log: log, Metrics: o.Metrics, Version: version})
+	running, err := local.Start(local.Options{Spec: b.spec, SpecText: b.text, Rev: b.rev, From: b.from, State: state, Log: log, Metrics: o.Metrics, Version: version})
 	if err != nil {
 		err = errors.Join(err, state.Close())
 		var taken *local.TakenError
@@ -142,7 +205,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 		// The fleet is worth running all the same, and this is what scripts meet.
 		fmt.Fprintln(os.Stderr, no)
 	}
-	fmt.Printf("fleet %s runs; state in %s. Ctrl-C ends it\n", f.Name, state.Path)
+	fmt.Printf("fleet %s runs; state in %s. Ctrl-C ends it\n", b.spec.Name, state.Path)
 	select {
 	case <-ctx.Done():
 	case <-running.Done():

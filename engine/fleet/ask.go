@@ -99,6 +99,10 @@ func (f *Fleet) obey(now instant.Instant, ev Ask, cause api.Seq, out *Effects) {
 		f.tellDrill(now, drill.Abort{By: by}, out)
 	case api.Apply:
 		f.setSpec(now, ev.Spec, c.Text, cause, out)
+		f.unkept = ""
+		out.Keep = &Keep{
+			Rev: f.rev, Name: c.Name, Text: c.Text, Dir: c.Dir, By: by, Why: short(ev.Request.Why), Receipt: ev.ID, At: f.options.Origin.Wall(now),
+		}
 		f.emit(api.Event{
 			At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
 			Text: fmt.Sprintf("revision %d is in force", f.rev), Cause: cause, By: by, Receipt: ev.ID,

@@ -21,6 +21,15 @@ type (
 	SetSpec struct {
 		Fleet *spec.Fleet
 		Text  string // that it was parsed from
+		// Rev is its revision where it had one before this fleet began, and From
+		// says how it came to be.
+		Rev  uint64
+		From string
+	}
+	// Kept answers Keep.
+	Kept struct {
+		Rev uint64
+		Err string // empty: it is on the disk
 	}
 	// Report is a host's status, once a second and after every change.
 	Report struct {
@@ -74,6 +83,7 @@ type (
 )
 
 func (SetSpec) event()     {}
+func (Kept) event()        {}
 func (Report) event()      {}
 func (Noted) event()       {}
 func (Ask) event()         {}
@@ -105,6 +115,17 @@ type Effects struct {
 	// Spec is set when a spec was applied: the world starts and stops the
 	// processes, clients and files of it.
 	Spec *spec.Fleet
+	// Keep is the spec that somebody has put into force, for the world to keep
+	// over a restart. Answered by Kept, each time that changes.
+	Keep *Keep
+}
+
+// Keep is a spec with who put it into force.
+type Keep struct {
+	Rev              uint64
+	Name, Text, Dir  string
+	By, Why, Receipt string
+	At               time.Time
 }
 
 // ToHost is an event for one host.

@@ -42,6 +42,7 @@ type Fleet struct {
 	spec    *spec.Fleet
 	text    string
 	rev     uint64
+	unkept  string            // why a restart would lose the spec; empty: it would not
 	pools   map[string]string // by backend
 	// listeners of the spec, by name.
 	listeners map[string]*spec.Listener
@@ -137,7 +138,7 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	switch ev.(type) {
 	case SetSpec, Ask, FaultDone, Process:
 		f.whole = true
-	case Report, Noted, ClientsRead, Sampled, Wake: // they change backends by their reports only
+	case Report, Noted, ClientsRead, Sampled, Kept, Wake: // they change backends by their reports only
 	}
 	switch ev := ev.(type) {
 	case SetSpec:
@@ -145,12 +146,17 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 		if first {
 			f.started, f.tick = now, now.Add(tickEvery)
 		}
+		if ev.Rev > 0 {
+			f.rev = ev.Rev - 1
+		}
 		f.setSpec(now, ev.Fleet, ev.Text, 0, out)
 		text := fmt.Sprintf("revision %d is in force", f.rev)
 		if first {
 			text = fmt.Sprintf("started: %s, %s, %s", count(len(f.spec.Sites), "site"), count(len(f.hosts), "host"), count(len(f.spec.Listeners), "listener"))
 		}
-		f.emit(api.Event{At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK, Text: text}, out)
+		f.emit(api.Event{At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK, Text: text, Reason: ev.From}, out)
+	case Kept:
+		f.kept(now, ev, out)
 	case Report:
 		f.report(now, ev, out)
 	case Noted:

@@ -236,6 +236,7 @@ func (f *Fleet) drawProblems(s *api.Status) {
 			})
 		}
 	}
+	f.drawUnkept(s)
 	slices.SortStableFunc(s.Problems, func(a, b api.Problem) int {
 		return cmp.Or(cmp.Compare(b.State.Severity(), a.State.Severity()), b.Since.Compare(a.Since), cmp.Compare(a.Subject.String(), b.Subject.String()))
 	})

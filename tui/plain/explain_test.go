@@ -116,7 +116,7 @@ func TestWorlds(t *testing.T) {
 		}
 	}
 	up, ok := s.ran[0].(plain.UpOptions)
-	if !ok || up.Spec != "three-sites" || up.Headless || up.Face.Actor.From != "console" {
+	if !ok || up.Spec != "" || up.Headless || up.Face.Actor.From != "console" {
 		t.Errorf("holdfast alone: %+v", s.ran[0])
 	}
 	if up := s.ran[1].(plain.UpOptions); up.Spec != "single-site" || !up.Headless || up.Metrics != "127.0.0.1:9100" || up.State != "/s" {

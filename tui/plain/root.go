@@ -24,7 +24,7 @@ const (
 
 // UpOptions are what holdfast up was told.
 type UpOptions struct {
-	Spec     string // profile or file
+	Spec     string // profile or file; empty: what was applied last, or the default profile
 	State    string // directory; empty: the default
 	Headless bool
 	Metrics  string // address of the metrics endpoint; empty none
@@ -152,7 +152,7 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 		PersistentPreRun:  func(cmd *cobra.Command, _ []string) { s.open(cmd) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			face.Actor = actor("console")
-			return s.up(cmd.Context(), UpOptions{Spec: w.Profiles[0], Face: face})
+			return s.up(cmd.Context(), UpOptions{Face: face})
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true

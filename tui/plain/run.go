@@ -19,7 +19,12 @@ func (s *shell) upCommand() *cobra.Command {
 		Long: `Run every host of every site in this process, each on its own loopback address,
 with the backends as processes of their own. It ends with Ctrl-C or with q in the
 console, and leaves nothing behind outside its state directory. One fleet runs
-from a state directory; a second one is refused (exit code 3).`,
+from a state directory; a second one is refused (exit code 3), and so is one at
+the addresses of another fleet.
+
+Without an argument it goes on with the spec that was applied here last, and with
+the default profile where none was. With one, that is what runs: a spec that was
+applied before is set aside in the state directory, and it is said where.`,
 		Example: `  holdfast up
   holdfast up single-site --headless
   holdfast up fleet.yaml --metrics 127.0.0.1:9100`,
@@ -31,7 +36,6 @@ from a state directory; a second one is refused (exit code 3).`,
 			return s.worlds.Profiles, cobra.ShellCompDirectiveDefault // and files
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Spec = s.worlds.Profiles[0]
 			if len(args) > 0 {
 				o.Spec = args[0]
 			}

@@ -35,6 +35,20 @@ func (s *shell) file(c *cobra.Command, path *string) *cobra.Command {
 	return c
 }
 
+// ReadSpec reads a file that should be a spec.
+func ReadSpec(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return bounded(f)
+}
+
+// bounded reads what may be a spec: one byte more than the limit tells that it
+// is none, however much there is.
+func bounded(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, api.SpecSizeMax+1)) }
+
 // readSpec reads a file, or standard input for "-".
 func (s *shell) readSpec(path string) (api.Apply, error) {
 	a := api.Apply{Name: path}
@@ -59,7 +73,7 @@ func (s *shell) readSpec(path string) (api.Apply, error) {
 		}
 		a.Dir = filepath.Dir(abs)
 	}
-	b, err := io.ReadAll(io.LimitReader(from, api.SpecSizeMax+1))
+	b, err := bounded(from)
 	if err != nil {
 		return a, usage(fmt.Errorf("read the spec: %w", err))
 	}

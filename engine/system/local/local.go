@@ -31,8 +31,12 @@ import (
 type Options struct {
 	Spec     *spec.Fleet // with the whole names of its files: specfile.Read
 	SpecText string      // that Spec was parsed from
-	State    *statedir.Dir
-	Log      *slog.Logger
+	// Rev is the revision that the spec had in the fleet before this one, and From
+	// says how it came to be; 0 for a first one.
+	Rev   uint64
+	From  string
+	State *statedir.Dir
+	Log   *slog.Logger
 	// Service is the program that runs as a backend and its first arguments;
 	// empty: this program's own.
 	Service []string
@@ -52,6 +56,7 @@ type Fleet struct {
 	client  *client
 	users   *users
 	post    *post
+	keeping *keeping
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -99,6 +104,7 @@ func Start(o Options) (*Fleet, error) {
 		Started: o.State.Started, Ended: o.State.Ended,
 	})
 	f.users = newUsers(f)
+	f.keeping = newKeeping(o.State.Keep, func(k fleet.Kept) { f.later(k) })
 	if err := f.serveMetrics(); err != nil {
 		cancel(err)
 		return nil, err
@@ -120,7 +126,8 @@ func Start(o Options) (*Fleet, error) {
 		}
 	})
 	f.run(func() { f.post.run(ctx, f.loop.Done()) })
-	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText})
+	f.run(func() { f.keeping.run(ctx) })
+	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText, Rev: o.Rev, From: o.From})
 	return f, nil
 }
 

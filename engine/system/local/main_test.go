@@ -50,6 +50,7 @@ func runFleet(dir, file string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	signal.Ignore(syscall.SIGXFSZ) // a file that may not grow is an error of the write, as a full disk is
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return fail(err)
