@@ -2,7 +2,7 @@ package api
 
 import (
 	"slices"
-	"strings"
+	"sort"
 
 	"github.com/holdfast-edge/holdfast/engine/id"
 )
@@ -107,10 +107,11 @@ func (s *Status) faultOn(target id.Ref) bool {
 	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Target == target })
 }
 
-// find is a binary search: pictures are sorted by name.
+// find is a binary search: pictures are sorted by name. It goes by index, because
+// the elements are large and slices.BinarySearchFunc copies each that it looks at.
 func find[T any](all []T, name string, key func(*T) string) (*T, bool) {
-	i, ok := slices.BinarySearchFunc(all, name, func(x T, n string) int { return strings.Compare(key(&x), n) })
-	if !ok {
+	i := sort.Search(len(all), func(i int) bool { return key(&all[i]) >= name })
+	if i == len(all) || key(&all[i]) != name {
 		return nil, false
 	}
 	return &all[i], true

@@ -72,10 +72,18 @@ type Fleet struct {
 	dirty bool             // it lacks something
 	news  news             // what it lacks of the hosts
 	views map[string]*view // by backend
-	whole bool             // every backend is to be drawn anew
+	whole bool             // every backend is to be drawn anew, but for its votes
+	ticks int              // seconds that ended
 	// bindings by listener; one that is missing is to be drawn anew.
 	bindings map[string]bindings
+	probes   map[string]described // of the spec, by name, as far as they were drawn
 	picture  *api.Status
+}
+
+// described is a probe in words.
+type described struct {
+	text      string
+	detection time.Duration
 }
 
 // member is what is known of one host.
@@ -88,6 +96,8 @@ type member struct {
 	// ordered is when it was last sent a spec or an order.
 	ordered instant.Instant
 	told    map[id.Ref]api.Seq // the newest event of each subject that it told of
+	// listeners and backends are what it counted.
+	listeners, backends tallies
 }
 
 // backend is the host's report on one backend; nil without any.
@@ -103,6 +113,7 @@ func (m *member) backend(name string) *host.Backend {
 type clients struct {
 	lastError string
 	errorAt   instant.Instant
+	tally     tally
 }
 
 // standing is the state of one thing and since when.
@@ -128,7 +139,7 @@ func New(o Options) *Fleet {
 	return &Fleet{
 		options: o, hosts: map[string]*member{}, processes: map[string]Process{}, clients: map[string]*clients{},
 		series: map[id.Ref]*series{}, states: map[id.Ref]*standing{}, operator: newOperator(),
-		runs: map[string]int{}, views: map[string]*view{}, bindings: map[string]bindings{}, tick: instant.Never, begun: map[string]bool{},
+		runs: map[string]int{}, views: map[string]*view{}, bindings: map[string]bindings{}, probes: map[string]described{}, tick: instant.Never, begun: map[string]bool{},
 	}
 }
 
@@ -234,10 +245,9 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause a
 			for i := range f.hosts[name].report.Backends {
 				f.unsee(f.hosts[name].report.Backends[i].Name, name)
 			}
+			f.hosts[name].listeners.reset(func(string) bool { return false })
+			f.hosts[name].backends.reset(func(string) bool { return false })
 			delete(f.hosts, name)
-			for _, s := range f.series {
-				s.forget(name)
-			}
 		}
 	}
 	old := f.drills
@@ -255,6 +265,9 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause a
 		f.drills = slices.DeleteFunc(f.drills, func(o *drill.Runner) bool { return o.Name() == r.Name() })
 		f.drills = append(f.drills, r)
 	}
+	clear(f.bindings)
+	clear(f.probes)
+	f.recount()
 	f.prune()
 	f.keepDrill(now, before, cause, out)
 	f.moveFaults(now, before, cause, out)
@@ -324,6 +337,7 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 	fresh := !m.heard || s.Rev < m.rev || now.Sub(m.at) > staleAfter
 	restarted := m.heard && s.Life > m.report.Life
 	known := m.report.Backends
+	counted := m.heard && s.Life == m.report.Life && s.Readings.Number == m.report.Readings.Number
 	if !slices.Equal(m.report.Bindings, s.Bindings) || !m.heard {
 		clear(f.bindings)
 	}
@@ -345,46 +359,13 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 			}
 		}
 	}
-	f.count(s)
+	if !counted {
+		f.count(m, &s)
+	}
 	if f.dirty = f.dirty || fresh || ev.Changed; ev.Changed {
 		f.news.came(now)
 	}
 	f.observe(now, out)
-}
-
-// count adds a host's readings to every series they belong to.
-func (f *Fleet) count(s host.Status) {
-	for i := range s.Readings.Listeners {
-		r := &s.Readings.Listeners[i]
-		l := f.listeners[r.Name]
-		if l == nil {
-			continue
-		}
-		source := source{s.Host, r.Name}
-		f.seriesOf(id.KindListener, r.Name).add(source, r)
-		f.seriesOf(id.KindHost, s.Host).add(source, r)
-		f.seriesOf(id.KindSite, l.Site).add(source, r)
-	}
-	for i := range s.Readings.Backends {
-		r := &s.Readings.Backends[i]
-		pool := f.pools[r.Name]
-		if pool == "" {
-			continue // it left the spec and has its last flows
-		}
-		source := source{s.Host, r.Name}
-		f.seriesOf(id.KindBackend, r.Name).add(source, r)
-		f.seriesOf(id.KindPool, pool).add(source, r)
-	}
-}
-
-func (f *Fleet) seriesOf(kind id.Kind, name string) *series {
-	ref := id.To(kind, name)
-	s, ok := f.series[ref]
-	if !ok {
-		s = newSeries()
-		f.series[ref] = s
-	}
-	return s
 }
 
 func (f *Fleet) clientsRead(now instant.Instant, ev ClientsRead) {
@@ -396,7 +377,10 @@ func (f *Fleet) clientsRead(now instant.Instant, ev ClientsRead) {
 	if ev.LastError != "" {
 		c.lastError, c.errorAt = ev.LastError, now
 	}
-	f.seriesOf(id.KindClients, ev.Name).add(source{"", ev.Name}, &ev.Reading)
+	if c.tally.into == nil {
+		c.tally.into = []*series{f.seriesOf(id.KindClients, ev.Name)}
+	}
+	c.tally.add(&ev.Reading)
 }
 
 // second ends a second of every series.
@@ -405,6 +389,7 @@ func (f *Fleet) second(now instant.Instant) {
 		s.roll()
 	}
 	f.whole = true
+	f.ticks++
 	f.tick = f.tick.Add(tickEvery)
 	if f.tick.Reached(now) { // the world slept; do not run after it
 		f.tick = now.Add(tickEvery)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
-	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/probe"
@@ -63,14 +62,17 @@ func (f *Fleet) redraw(now instant.Instant) {
 		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.seq, Rev: f.rev, Spec: f.text,
 		Faults: []api.Fault{}, Drills: []api.Drill{}, Problems: []api.Problem{}, Clients: []api.Clients{},
 	}
+	fell := false // a host fell silent, or came back
 	for _, m := range f.hosts {
 		if fresh := m.fresh(now); fresh != m.shown {
-			m.shown = fresh
-			clear(f.bindings)
+			m.shown, fell = fresh, true
 		}
 	}
-	if f.whole {
+	if fell {
 		clear(f.bindings)
+		for _, v := range f.views {
+			v.stale = true
+		}
 	}
 	f.drawPools(now, s)
 	f.whole = false
@@ -109,9 +111,14 @@ func (f *Fleet) drawPools(now instant.Instant, s *api.Status) {
 		first := len(s.Backends)
 		for j := range p.Backends {
 			v := f.view(p.Backends[j].Name)
-			// A drain counts down in every picture.
-			if n := v.refresh(now); v.stale || f.whole || v.drawn.DrainLeft > 0 {
-				v.stale, v.drawn = false, f.drawBackend(now, p, &p.Backends[j], v.sights, n)
+			if v.stale || f.whole && (len(s.Backends)+f.ticks)%votesEvery == 0 {
+				v.votes = f.drawVotes(v.sights)
+			}
+			if v.stale {
+				v.stale, v.sum = false, sum(v.sights)
+				v.drawn = f.drawBackend(now, p, &p.Backends[j], v)
+			} else if f.whole || v.drawn.DrainLeft > 0 {
+				v.drawn = f.drawBackend(now, p, &p.Backends[j], v)
 			}
 			s.Backends = append(s.Backends, v.drawn)
 		}
@@ -135,120 +142,6 @@ func (f *Fleet) drawPools(now instant.Instant, s *api.Status) {
 	slices.SortFunc(s.Pools, func(a, b api.Pool) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-func (f *Fleet) drawBackend(now instant.Instant, p *spec.Pool, b *spec.Backend, sights []sight, fresh int) api.Backend {
-	ref := id.To(id.KindBackend, b.Name)
-	out := api.Backend{
-		Name: b.Name, Pool: p.Name, Site: p.Site, Host: b.Host, Address: b.AddrPort(), Weight: b.WeightNow(), SpecWeight: b.WeightNow(),
-		Backup: b.Backup, Phase: api.PhaseOut, Health: api.Combine(api.Unknown, ""), PID: f.processes[b.Name].PID, Votes: make([]api.Vote, 0, len(sights)),
-		Asked: f.operator.asked(b),
-	}
-	if se, ok := f.series[ref]; ok {
-		out.Traffic, out.Trend = se.traffic(), se.trend()
-	}
-	state, reason := f.judgeBackend(&out, sights, fresh)
-	if p := f.processes[b.Name]; p.Taken && fresh > 0 && out.Health.Forced == "" {
-		reason = p.Reason
-		if state == api.StateOK {
-			state = api.StateDegraded // without a probe nobody else finds out
-		}
-	}
-	for _, v := range sights {
-		out.Votes = append(out.Votes, api.Vote{
-			Host: v.host, Measured: v.Probe.Health.Measured, Since: f.options.Origin.Wall(v.Probe.Since), Reason: v.Probe.Reason,
-			Latency: v.Probe.Latency, Phase: v.Balance.Phase, Weight: v.Balance.Weight,
-		})
-		if !v.fresh && fresh > 0 {
-			continue
-		}
-		out.Weight, out.Share = v.Balance.Weight, out.Share+v.Balance.Share
-		if len(v.Probe.Strip) > len(out.Strip) {
-			out.Strip = v.Probe.Strip
-		}
-		if v.Balance.DrainTo != instant.Never && v.Balance.Phase == api.PhaseDraining {
-			out.DrainLeft = max(v.Balance.DrainTo.Sub(now), 0)
-		}
-	}
-	if fresh > 0 {
-		out.Share /= float64(fresh)
-	} else {
-		out.Share = 0 // nobody knows
-	}
-	st := f.stand(now, ref, state, reason)
-	out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
-	return out
-}
-
-// judgeBackend works out phase, health and state from all hosts that have a
-// fresh report: the worst phase is shown, the state is down only when all agree.
-func (f *Fleet) judgeBackend(out *api.Backend, sights []sight, n int) (api.State, string) {
-	if len(sights) == 0 {
-		return api.StateUnknown, "no host has reported on it"
-	}
-	known, down, worst := 0, 0, sight{}
-	for _, v := range sights {
-		if n > 0 && !v.fresh {
-			continue // without any fresh one, the last word stands, and says so
-		}
-		if v.Probe.Health.Effective != api.Unknown {
-			known++
-		}
-		if host.PhaseState(v.Balance.Phase) == api.StateDown && v.Probe.Health.Effective != api.Unknown {
-			down++
-		}
-		if worst.Backend == nil || rank(v) > rank(worst) {
-			worst = v
-		}
-	}
-	out.Phase, out.Health = worst.Balance.Phase, worst.Probe.Health
-	state, reason := host.PhaseState(worst.Balance.Phase), worst.Balance.Reason
-	switch {
-	case n == 0:
-		return api.StateUnknown, "its hosts are silent; when last heard of: " + reason
-	case worst.Probe.Health.Effective == api.Unknown:
-		return api.StateUnknown, reason
-	case state == api.StateDown && down < known:
-		return api.StateDegraded, fmt.Sprintf("%s, say %d of %d hosts", reason, down, known)
-	case state == api.StateDown && worst.Probe.Health.Forced != "":
-		return api.StateDown, reason
-	case state == api.StateDown && known > 1:
-		return state, fmt.Sprintf("%s, say all %d hosts", reason, known)
-	case state == api.StateOK && worst.Probe.Health.Forced != "":
-		return api.StateDegraded, worst.Probe.Reason
-	case state == api.StateOK && worst.Probe.Warning != "":
-		return api.StateDegraded, worst.Probe.Warning
-	case state == api.StateOK && out.Traffic.ErrorsPct >= 5 && out.Traffic.Errors > 0:
-		return api.StateDegraded, fmt.Sprintf("%.1f %% of its requests fail", out.Traffic.ErrorsPct)
-	}
-	return state, reason
-}
-
-// rank orders sights by how much they matter: out, ejected, draining, the rest. A
-// host that has not measured it yet has nothing to say beside others.
-func rank(v sight) int {
-	switch v.Balance.Phase {
-	case api.PhaseOut:
-		if v.Probe.Health.Effective == api.Unknown {
-			return 0
-		}
-		return 8
-	case api.PhaseEjected:
-		return 7
-	case api.PhaseDraining:
-		return 6
-	case api.PhaseDrained:
-		return 5
-	case api.PhaseIdle:
-		return 4
-	case api.PhaseRising:
-		return 3
-	case api.PhaseStandby:
-		return 2
-	case api.PhaseServing:
-		return 1
-	}
-	return 0
-}
-
 // drawPool draws a pool from its backends. serves says that some host sends flows
 // to one of them: each backend is drawn as the host sees it that sees it worst,
 // and while hosts learn one after another that a primary is back and its backup
@@ -257,7 +150,12 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend, 
 	ref := id.To(id.KindPool, p.Name)
 	out := api.Pool{Name: p.Name, Site: p.Site, Scheduler: string(p.Scheduler), Backends: len(p.Backends), Probe: "none"}
 	if check := f.spec.Probe(p.Probe); check != nil {
-		out.Probe, out.Detection = probe.Describe(*check), probe.Detection(*check)
+		d, ok := f.probes[p.Probe]
+		if !ok {
+			d = described{probe.Describe(*check), probe.Detection(*check)}
+			f.probes[p.Probe] = d
+		}
+		out.Probe, out.Detection = d.text, d.detection
 	}
 	if se, ok := f.series[ref]; ok {
 		out.Traffic, out.Trend = se.traffic(), se.trend()

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"maps"
 	"math"
 	"time"
 
@@ -19,9 +18,7 @@ const (
 
 // series is the traffic of one thing, over all hosts.
 type series struct {
-	last   map[source]api.Totals // to make deltas of totals
-	active map[source]int64
-	open   int64 // the sum of active
+	open   int64 // flows, of all tallies
 	totals api.Totals
 	shown  api.Traffic // of the complete seconds
 
@@ -39,35 +36,8 @@ type series struct {
 
 type second struct{ requests, errors, in, out float64 }
 
-// source is who counts: a host's listener or backend.
-type source struct{ host, name string }
-
-func newSeries() *series {
-	return &series{last: map[source]api.Totals{}, active: map[source]int64{}}
-}
-
-// add takes one source's reading. A source whose totals went back was
-// restarted: what it has now is new.
-func (s *series) add(from source, r *host.Reading) {
-	last := s.last[from]
-	if r.Totals.Requests < last.Requests || r.Totals.InBytes < last.InBytes || r.Totals.Flows < last.Flows {
-		last = api.Totals{}
-	}
-	s.last[from] = r.Totals
-	if was := s.active[from]; was != r.Active {
-		s.open += r.Active - was
-		s.active[from] = r.Active
-	}
-	d := api.Totals{
-		Requests: r.Totals.Requests - last.Requests, Errors: r.Totals.Errors - min(last.Errors, r.Totals.Errors),
-		Retries: r.Totals.Retries - min(last.Retries, r.Totals.Retries), Flows: r.Totals.Flows - last.Flows,
-		InBytes: r.Totals.InBytes - last.InBytes, OutBytes: r.Totals.OutBytes - min(last.OutBytes, r.Totals.OutBytes),
-	}
-	s.delta(d, &r.Latency)
-}
-
 // delta counts what happened since the last time.
-func (s *series) delta(d api.Totals, latency *host.Histogram) {
+func (s *series) delta(d *api.Totals, latency *host.Histogram) {
 	s.totals.Requests += d.Requests
 	s.totals.Errors += d.Errors
 	s.totals.Retries += d.Retries
@@ -167,15 +137,4 @@ func (s *series) work() {
 
 func (s *series) trend() api.Trend {
 	return api.Trend{Requests: s.requests, P99: s.p99, Errors: s.errors, Requests15: s.requests15, P9915: s.p9915, Errors15: s.errors15}
-}
-
-// forget drops what a host counted that is gone.
-func (s *series) forget(host string) {
-	maps.DeleteFunc(s.last, func(from source, _ api.Totals) bool { return from.host == host })
-	maps.DeleteFunc(s.active, func(from source, n int64) bool {
-		if from.host == host {
-			s.open -= n
-		}
-		return from.host == host
-	})
 }

@@ -17,14 +17,15 @@ import (
 type view struct {
 	sights []sight // by the host's name
 	stale  bool    // what is drawn is not true any more
+	sum    summary
+	votes  []api.Vote // as drawn the last time; pictures share them
 	drawn  api.Backend
 }
 
 // sight is one host's view of a backend.
 type sight struct {
-	from  *member
-	host  string
-	fresh bool // at the moment of drawing
+	from *member
+	host string
 	*host.Backend
 }
 
@@ -89,23 +90,6 @@ func (f *Fleet) view(backend string) *view {
 
 func (v *view) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(v.sights, name, func(s sight, n string) int { return strings.Compare(s.host, n) })
-}
-
-// refresh says of each sight whether its host was heard of not long ago, and
-// returns of how many that is so. A view whose hosts fell silent or came back is
-// stale.
-func (v *view) refresh(now instant.Instant) int {
-	n := 0
-	for i := range v.sights {
-		s := &v.sights[i]
-		if fresh := s.from.fresh(now); fresh != s.fresh {
-			s.fresh, v.stale = fresh, true
-		}
-		if s.fresh {
-			n++
-		}
-	}
-	return n
 }
 
 // bindings are what all hosts say of one listener, as the newest picture shows

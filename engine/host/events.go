@@ -61,6 +61,9 @@ func (Wake) event()     {}
 
 // Readings are one second of the data path.
 type Readings struct {
+	// Number counts them in the host's life: between two of them its reports
+	// repeat the older ones, whose latencies must not count twice. The host sets it.
+	Number    uint64
 	Listeners []Reading
 	Backends  []Reading
 }

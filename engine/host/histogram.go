@@ -48,8 +48,12 @@ func (h *Histogram) Add(d time.Duration) {
 // Merge adds the counts of o.
 func (h *Histogram) Merge(o *Histogram) {
 	h.Count += o.Count
-	for i, n := range o.Buckets {
-		h.Buckets[i] += n
+	left := o.Count
+	for i := 0; left > 0 && i < len(o.Buckets); i++ { // most of them are empty
+		if n := o.Buckets[i]; n > 0 {
+			h.Buckets[i] += n
+			left -= min(uint64(n), left)
+		}
 	}
 }
 

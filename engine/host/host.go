@@ -60,6 +60,7 @@ func (h *Host) Step(now instant.Instant, ev Event, out *Effects) {
 	case Order:
 		h.order(now, ev, out)
 	case Measured:
+		ev.Readings.Number = h.readings.Number + 1
 		h.readings = ev.Readings
 	case Wake:
 		h.probe(now, probe.Wake{}, why{}, out)
