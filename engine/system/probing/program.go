@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -39,7 +40,8 @@ func environment(host, port string) []string {
 
 // program runs a program; exit code 0 is a pass. It leads a process group of its
 // own, and the whole group is killed at the time-out and when the program ends:
-// what it left behind would add up to thousands.
+// what it left behind would add up to thousands. The program itself does not outlive
+// this process either, however that ends.
 func (r *Runner) program(ctx context.Context, l probe.Launch) error {
 	host, port, err := net.SplitHostPort(l.Address)
 	if err != nil {
@@ -49,7 +51,12 @@ func (r *Runner) program(ctx context.Context, l probe.Launch) error {
 	said := &bounded{}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = cmp.Or(l.Probe.Exec.Dir, r.dir), environment(host, port), said, said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = attributes()
+	// The kernel takes the end of the thread that started it for ours (prctl(2)),
+	// and the runtime ends threads as it likes: this one stays until the program
+	// has ended.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	group := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel, cmd.WaitDelay = group, pipesWait
 	if err := cmd.Start(); err != nil {
