@@ -69,6 +69,8 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/spec", "engine/id", "the spec checks names"},
 	{"engine/system/local", "engine/system/*", "it composes a fleet of all of them"},
 	{"engine/system/local", "engine/remote", "it serves its client on the state directory's socket"},
+	{"engine/system/access", "engine/remote", "it serves the API on the host's port"},
+	{"engine/system/access", "engine/system/identity", "it admits by certificate"},
 	{"engine/system/*", "engine/system/cause", "one wording for what the network says"},
 	{"engine/system/*", "engine/system/loop", "the clock is the loops' clock"},
 	{"engine/system/*", "engine/system/holder", "one way to find out who has an address"},

@@ -29,6 +29,9 @@ var ErrUnreachable = errors.New("api: the fleet does not answer")
 // ErrVersion means that the fleet speaks another version of the API.
 var ErrVersion = errors.New("api: the fleet speaks another version")
 
+// ErrNotAdmitted means that the fleet answers and does not let this client in.
+var ErrNotAdmitted = errors.New("api: the fleet does not let this client in")
+
 // Update is what Watch sends.
 type Update struct {
 	Status *Status `json:"status"`           // never nil

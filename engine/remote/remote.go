@@ -1,8 +1,13 @@
-// Package remote is api.Client over a socket, and its server.
+// Package remote is api.Client over a socket or mTLS, and its server.
 //
 // It is HTTP/1.1 with JSON: GET /v1/status, GET /v1/events, POST /v1/do, and GET
 // /v1/watch, which sends one JSON object a line for as long as both ends live. An
-// empty line is a heartbeat. The socket's mode decides who may connect.
+// empty line is a heartbeat.
+//
+// Who may connect to the Unix socket is decided by its mode, and who has may do
+// everything. Over mTLS guests come with a certificate; what they may is asked
+// for every request and, of a watch, every heartbeat. This package knows neither
+// keys nor certificates: connections are handed in, and so is the judgement.
 package remote
 
 import (
@@ -38,10 +43,10 @@ const (
 	answerMax   = 64 << 20
 )
 
-// Client is api.Client over a Unix socket.
+// Client is api.Client over a Unix socket or another kind of connection.
 type Client struct {
-	http *http.Client
-	path string
+	http  *http.Client
+	where string // for people
 }
 
 // Dial returns a client of the fleet behind a Unix socket. It connects with the
@@ -51,13 +56,38 @@ func Dial(path string) (*Client, error) {
 		return nil, errors.New("remote: no socket is named")
 	}
 	var d net.Dialer
-	return &Client{path: path, http: &http.Client{Transport: &http.Transport{
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
-		MaxIdleConns:      4,
-		IdleConnTimeout:   time.Minute,
-		DisableKeepAlives: false,
-	}}}, nil
+	return DialBy(path, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "unix", path) }), nil
 }
+
+// Bounds of reaching an agent that may be gone: a far site answers within them.
+const (
+	dialWait   = 3 * time.Second
+	answerWait = 10 * time.Second // until an answer begins
+)
+
+// DialBy returns a client over connections that dial makes. where names the
+// other end in errors.
+func DialBy(where string, dial func(ctx context.Context) (net.Conn, error)) *Client {
+	return &Client{where: where, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialWait)
+			defer cancel()
+			conn, err := dial(ctx)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			return conn, nil
+		},
+		MaxIdleConns:          4,
+		IdleConnTimeout:       time.Minute,
+		ResponseHeaderTimeout: answerWait,
+	}}}
+}
+
+// dialError says that nothing was sent.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
 
 func (c *Client) call(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://holdfast"+path, body)
@@ -73,7 +103,7 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader) 
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("%w: %s: %w", api.ErrUnreachable, c.path, errors.Unwrap(err))
+		return nil, fmt.Errorf("%w: %s: %w", api.ErrUnreachable, c.where, errors.Unwrap(err))
 	}
 	if v := resp.Header.Get(versionHeader); v != Version {
 		_ = resp.Body.Close()
@@ -84,8 +114,11 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader) 
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	_ = resp.Body.Close()
-	if resp.StatusCode == http.StatusServiceUnavailable {
+	switch resp.StatusCode {
+	case http.StatusServiceUnavailable:
 		return nil, fmt.Errorf("%w: %s", api.ErrUnreachable, text)
+	case http.StatusForbidden:
+		return nil, fmt.Errorf("%w: %s: %s", api.ErrNotAdmitted, c.where, text)
 	}
 	return nil, fmt.Errorf("remote: %s: %s", resp.Status, text)
 }

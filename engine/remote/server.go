@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,9 +32,28 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on l for client until ctx ends.
+// Guest is who is at the other end of a connection, and what they may.
+type Guest struct {
+	Actor api.Actor
+	Role  api.Role
+}
+
+// Admit says who a connection's certificate is of. It is asked again for every
+// request, as a certificate may be taken back while a connection stands.
+type Admit func(tls.ConnectionState) (Guest, error)
+
+// Serve answers on l for client until ctx ends. Who can connect may do all.
 func Serve(ctx context.Context, l net.Listener, client api.Client, log *slog.Logger, extra map[string]http.Handler) error {
-	s := &server{client: client}
+	return serve(ctx, l, &server{client: client, log: log}, extra)
+}
+
+// ServeGuests answers on l, whose connections are TLS with the handshake done,
+// and lets each guest do what its role may.
+func ServeGuests(ctx context.Context, l net.Listener, client api.Client, admit Admit, log *slog.Logger) error {
+	return serve(ctx, l, &server{client: client, log: log, admit: admit}, nil)
+}
+
+func serve(ctx context.Context, l net.Listener, s *server, extra map[string]http.Handler) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("GET /v1/events", s.events)
@@ -42,8 +63,8 @@ func Serve(ctx context.Context, l net.Listener, client api.Client, log *slog.Log
 		mux.Handle(path, h)
 	}
 	hs := &http.Server{
-		Handler: checked(mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: checked(s.admitted(mux)), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() { _ = hs.Close() })
 	defer stop()
@@ -65,7 +86,55 @@ func checked(next http.Handler) http.Handler {
 	})
 }
 
-type server struct{ client api.Client }
+type server struct {
+	client api.Client
+	log    *slog.Logger
+	admit  Admit // nil: everybody who can connect may do all
+}
+
+// who is at the other end of a request. Without Admit it is whom the request
+// says it is.
+func (s *server) who(r *http.Request) (Guest, error) {
+	if r.TLS == nil {
+		return Guest{}, errors.New("remote: the connection is not TLS")
+	}
+	return s.admit(*r.TLS)
+}
+
+// admitted turns away who may not even look.
+func (s *server) admitted(next http.Handler) http.Handler {
+	if s.admit == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g, err := s.who(r)
+		if err == nil && !g.Role.Includes(api.RoleViewer) {
+			err = fmt.Errorf("remote: %s has no role here", g.Actor.Name)
+		}
+		if err != nil {
+			s.log.Warn("a client was turned away", "from", r.RemoteAddr, "err", err)
+			w.Header().Set("Connection", "close")
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// turnHeadMax is how much of a stranger's request is read before it is turned
+// away.
+const turnHeadMax = 16 << 10
+
+// Turn answers one request with why it is not admitted, so that the client can
+// say so. It reads the request first: an answer that is there before its question
+// is thrown away by many clients. The caller bounds its time, and closes.
+func Turn(conn io.ReadWriter, why error) {
+	if _, err := http.ReadRequest(bufio.NewReader(io.LimitReader(conn, turnHeadMax))); err != nil {
+		return
+	}
+	text := why.Error() + "\n"
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 403 Forbidden\r\n%s: %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", versionHeader, Version, len(text), text)
+}
 
 func answer(w http.ResponseWriter, v any, err error) {
 	if err != nil {
@@ -120,9 +189,27 @@ func (s *server) do(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if s.admit != nil {
+		g, err := s.who(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		// Who asks is whom the certificate says, whatever the request does. A dry
+		// run is a look.
+		req.By = g.Actor
+		if no := g.Role.Refuses(req.Command); no != nil && !req.DryRun {
+			s.log.Warn("a command was refused", "by", g.Actor.Name, "from", r.RemoteAddr, "role", string(g.Role), "command", req.Command.Verb())
+			answer(w, api.Receipt{ID: refusedID, Refusals: no}, nil)
+			return
+		}
+	}
 	receipt, err := s.client.Do(r.Context(), req)
 	answer(w, receipt, err)
 }
+
+// refusedID is of a receipt that no fleet has seen: no event will ever bear it.
+const refusedID = "refused"
 
 // watch sends updates. The channel behind it keeps the newest picture only, so a
 // slow reader costs nobody anything.
@@ -154,6 +241,12 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case <-beat.C:
+			if s.admit != nil {
+				if _, err := s.who(r); err != nil {
+					s.log.Warn("a watch was ended", "from", r.RemoteAddr, "err", err)
+					return
+				}
+			}
 			if _, err := w.Write([]byte{'\n'}); err != nil {
 				return
 			}

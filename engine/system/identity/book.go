@@ -16,7 +16,7 @@ import (
 const (
 	// TokensMax is how many tokens may be good at once: one for each host of a
 	// large fleet that is set up in one go.
-	TokensMax = 256
+	TokensMax = 100
 	// TokenLifeMax bounds how long a lost token is a danger.
 	TokenLifeMax = 7 * 24 * time.Hour
 	TokenLife    = time.Hour

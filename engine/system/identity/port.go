@@ -213,7 +213,7 @@ func (p *Port) refuse(conn *tls.Conn, protocol *Protocol, from netip.Addr, err e
 		p.quiet.say(p.log, "a connection was refused", "from", from.String(), "reason", string(ReasonOf(err)), "err", printable(err.Error()))
 	}
 	if protocol != nil && protocol.Refused != nil {
-		_ = conn.SetDeadline(time.Now().Add(time.Second))
+		_ = conn.SetDeadline(time.Now().Add(handshakeWait))
 		protocol.Refused(conn, err)
 		bye(conn)
 	}

@@ -120,9 +120,9 @@ func TestBookIsBounded(t *testing.T) {
 	}
 	_, err := book.Add(start, identity.NewToken([32]byte{}), identity.Record{Site: "osaka"}, time.Hour)
 	want(t, "one too many", err, api.ReasonBusy)
-	for day := range 9 {
+	for day := range 12 {
 		now := start.Add(time.Duration(day+1) * 24 * time.Hour)
-		for range 100 {
+		for range 40 {
 			token := identity.NewToken([32]byte{})
 			book = must(book.Add(now, token, identity.Record{Site: "osaka"}, time.Hour))
 			book, _, err = book.Redeem(now, token, "osaka-1")

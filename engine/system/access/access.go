@@ -1,0 +1,103 @@
+// Package access is the API over mutual TLS: an agent's end of it on the host's
+// port, and a client's, which knows several agents and stays with one that
+// answers.
+//
+// A person's certificate carries a role. A host's carries none; what a host may
+// is for the agent to say, and to look is enough for agents that show each
+// other's pictures.
+package access
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/remote"
+	"github.com/holdfast-edge/holdfast/engine/system/identity"
+)
+
+// ProtocolName is the ALPN name of the API.
+const ProtocolName = "holdfast-api/1"
+
+// DefaultPort is where agents listen.
+const DefaultPort = 7420
+
+// Server is the API on an agent's port.
+type Server struct {
+	// Protocol is for the agent's identity.Port.
+	Protocol identity.Protocol
+	queue    *identity.Queue
+	client   api.Client
+	holder   *identity.Holder
+	hosts    api.Role
+	log      *slog.Logger
+}
+
+// NewServer returns the API of client for who is of holder's fleet. hosts is the
+// role of hosts.
+func NewServer(client api.Client, holder *identity.Holder, hosts api.Role, log *slog.Logger) *Server {
+	s := &Server{client: client, holder: holder, hosts: hosts, log: log, queue: identity.NewQueue(&net.TCPAddr{})}
+	s.Protocol = identity.Protocol{
+		Name: ProtocolName, Serve: s.queue.Serve,
+		Refused: func(conn *tls.Conn, err error) { remote.Turn(conn, err) },
+	}
+	return s
+}
+
+// Run answers until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	return remote.ServeGuests(ctx, s.queue, s.client, s.admit, s.log)
+}
+
+// admit says who a connection is of, as of now. A person's access ends with the
+// certificate. A host renews its own while its connections stand, so theirs go
+// on until it is removed.
+func (s *Server) admit(state tls.ConnectionState) (remote.Guest, error) {
+	trust := s.holder.Trust()
+	p, err := trust.Accept(time.Now(), state.PeerCertificates, x509.ExtKeyUsageClientAuth)
+	if identity.ReasonOf(err) == api.ReasonCertificateExpired {
+		p, err = trust.AcceptRenewal(time.Now(), state.PeerCertificates)
+	}
+	if err != nil {
+		return remote.Guest{}, err
+	}
+	if p.Host != "" {
+		return remote.Guest{Actor: api.Actor{Name: p.Host, From: "host"}, Role: s.hosts}, nil
+	}
+	return remote.Guest{Actor: api.Actor{Name: p.Person, From: "certificate"}, Role: p.Role}, nil
+}
+
+// Dial returns a client of a fleet through any of these agents.
+func Dial(holder *identity.Holder, addresses ...string) (*remote.Several, error) {
+	config := holder.Client(ProtocolName, nil)
+	var agents []*remote.Client
+	for _, a := range addresses {
+		full, err := Address(a)
+		if err != nil {
+			return nil, err
+		}
+		d := tls.Dialer{Config: config}
+		agents = append(agents, remote.DialBy(full, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", full) }))
+	}
+	return remote.NewSeveral(agents...)
+}
+
+// Address completes an agent's address: its port may be left out.
+func Address(s string) (string, error) {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(ip, DefaultPort).String(), nil
+	}
+	if host, port, err := net.SplitHostPort(s); err == nil && host != "" && port != "" {
+		return s, nil
+	}
+	if _, _, err := net.SplitHostPort(s + ":1"); err != nil || s == "" {
+		return "", fmt.Errorf("access: %.80q is no address of an agent; write HOST or HOST:PORT", s)
+	}
+	return fmt.Sprintf("%s:%d", s, DefaultPort), nil
+}
