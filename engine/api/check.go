@@ -212,22 +212,25 @@ func missing(target id.Ref) Refusal {
 // lastServing warns for each pool that would be left with nobody to serve. A
 // backup that stands by takes over.
 func lastServing(s *Status, gone func(*Backend) bool) []Refusal {
-	type tally struct{ before, after int }
-	pools := map[string]tally{}
+	// Few pools are touched, and faces ask for each frame.
+	left := map[string]int{}
+	for i := range s.Backends {
+		if b := &s.Backends[i]; b.Serves() && gone(b) {
+			left[b.Pool] = 0
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
 	for i := range s.Backends {
 		b := &s.Backends[i]
-		t := pools[b.Pool]
-		if b.Serves() {
-			t.before++
+		if n, ok := left[b.Pool]; ok && (b.Serves() || b.Phase == PhaseStandby) && !gone(b) {
+			left[b.Pool] = n + 1
 		}
-		if (b.Serves() || b.Phase == PhaseStandby) && !gone(b) {
-			t.after++
-		}
-		pools[b.Pool] = t
 	}
 	var no []Refusal
 	for i := range s.Pools { // in the picture's order, not the map's
-		if t := pools[s.Pools[i].Name]; t.before > 0 && t.after == 0 {
+		if n, ok := left[s.Pools[i].Name]; ok && n == 0 {
 			no = append(no, Refusal{Reason: ReasonLastServing, Target: id.To(id.KindPool, s.Pools[i].Name), Warning: true, Detail: "no backend of the pool would take new flows"})
 		}
 	}

@@ -60,12 +60,11 @@ func (r *Rows[T]) Make(x *Context, all []T, sub string, keep func(*T) bool) []*T
 			continue
 		}
 		r.total++
-		s := r.Subject(t)
-		if x.HideOK && s.State == api.StateOK {
-			continue
-		}
-		if len(x.Filter.terms) > 0 && !x.Filter.Match(s) {
-			continue
+		if x.HideOK || len(x.Filter.terms) > 0 { // it costs too much to be made for nothing
+			s := r.Subject(t)
+			if x.HideOK && s.State == api.StateOK || !x.Filter.Match(s) {
+				continue
+			}
 		}
 		r.items = append(r.items, t)
 		r.longest = max(r.longest, widget.Width(r.Name(t)))
