@@ -1,74 +1,29 @@
 package fleet_test
 
 import (
-	"bufio"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/storytest"
 )
 
-var update = flag.Bool("update", false, "rewrite the stories' answers")
-
-// TestStories tells each testdata/*.txt: a paragraph that says what is shown,
-// then lines of what happens, each block of them followed by ---- and the events,
-// the answers and the pictures that came of it.
+// TestStories tells each testdata/*.txt: what happens, and the events, the answers
+// and the pictures that came of it.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := tell(t, newWorld(t, story), string(text))
-			if *update {
-				text = []byte(got)
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := gocmp.Diff(string(text), got); diff != "" {
-				t.Errorf("want (-), got (+):\n%s", diff)
-			}
-		})
-	}
-}
-
-// tell returns a story with its answers as they are now.
-func tell(t *testing.T, w *world, text string) string {
-	paragraph, rest, _ := strings.Cut(text, "\n\n")
-	var out, said strings.Builder
-	out.WriteString(paragraph + "\n\n")
-	answering, known, answers := false, 0, 0
-	for in := bufio.NewScanner(strings.NewReader(rest)); in.Scan(); {
-		line1 := in.Text()
-		switch {
-		case line1 == "----":
-			out.WriteString("----\n" + said.String() + "\n")
-			said.Reset()
-			answering = true
-		case line1 == "":
-			answering = false
-		case !answering:
-			out.WriteString(line1 + "\n")
-			w.do(t, strings.Fields(line1), &said)
+	storytest.Run(t, func(t *testing.T) storytest.Do {
+		w, known, answers := newWorld(t, story), 0, 0
+		return func(words []string, said *strings.Builder) {
+			w.do(t, words, said)
 			for ; answers < len(w.receipts); answers++ {
 				r := w.receipts[answers]
-				fmt.Fprintf(&said, "%s ok=%v %s", r.ID, r.OK, r.Done)
+				fmt.Fprintf(said, "%s ok=%v %s", r.ID, r.OK, r.Done)
 				for _, no := range r.Refusals {
-					fmt.Fprintf(&said, " %s;", no)
+					fmt.Fprintf(said, " %s;", no)
 				}
 				said.WriteString("\n")
 			}
@@ -76,8 +31,7 @@ func tell(t *testing.T, w *world, text string) string {
 				said.WriteString(line(w.events[known]) + "\n")
 			}
 		}
-	}
-	return strings.TrimSuffix(out.String(), "\n")
+	})
 }
 
 func (w *world) do(t *testing.T, words []string, said *strings.Builder) {

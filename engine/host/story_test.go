@@ -1,16 +1,11 @@
 package host_test
 
 import (
-	"bufio"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/balance"
 	"github.com/holdfast-edge/holdfast/engine/host"
@@ -18,59 +13,20 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/probe"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/storytest"
 )
 
-var update = flag.Bool("update", false, "rewrite the stories' answers")
-
-// TestStories tells each testdata/*.txt: a paragraph that says what is shown,
-// then lines of what happens, each block of them followed by ---- and what the
+// TestStories tells each testdata/*.txt: what happens, and what the
 // host said and asked for.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := tell(newTeller(t), string(text))
-			if *update {
-				text = []byte(got)
-				if err := os.WriteFile(file, text, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(string(text), got); diff != "" {
-				t.Errorf("want (-), got (+):\n%s", diff)
-			}
-		})
-	}
-}
-
-// tell returns a story with its answers as they are now.
-func tell(w *teller, text string) string {
-	paragraph, rest, _ := strings.Cut(text, "\n\n")
-	var out strings.Builder
-	out.WriteString(paragraph + "\n\n")
-	answering := false
-	for in := bufio.NewScanner(strings.NewReader(rest)); in.Scan(); {
-		line := in.Text()
-		switch {
-		case line == "----":
-			out.WriteString("----\n" + w.said.String() + "\n")
+	storytest.Run(t, func(t *testing.T) storytest.Do {
+		w := newTeller(t)
+		return func(words []string, said *strings.Builder) {
+			w.do(words)
+			said.WriteString(w.said.String())
 			w.said.Reset()
-			answering = true
-		case line == "":
-			answering = false
-		case !answering:
-			out.WriteString(line + "\n")
-			w.do(strings.Fields(line))
 		}
-	}
-	return strings.TrimSuffix(out.String(), "\n")
+	})
 }
 
 const story = `
