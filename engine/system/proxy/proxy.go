@@ -249,7 +249,7 @@ func (p *Proxy) bind(l *balance.Listener, shape string, before *binding) (*bindi
 	case spec.TCP, spec.TLSPassthrough, spec.UDP:
 		s := stream.New(f)
 		go s.Serve(p.ctx, ln)
-		b.end = s.Close
+		b.closer, b.end = func() error { s.Release(); return ln.Close() }, s.Close
 	}
 	return b, nil
 }

@@ -111,7 +111,9 @@ func (s *Server) open(ctx context.Context, from netip.AddrPort, first []byte) *u
 		return nil
 	}
 	snap := s.front.Flows.Now()
-	ask := flow.Ask{Pool: snap.Pool(set.Spec.Pool), Source: from.Addr()}
+	// It does not wait in a queue: a datagram that waits is worse than one that is
+	// lost.
+	ask := flow.Ask{Pool: snap.Pool(set.Spec.Pool), Source: from.Addr(), AtOnce: true}
 	if ask.Pool >= 0 {
 		if sch := snap.Table.Pools[ask.Pool].Spec.Scheduler; sch == spec.QCH || sch == spec.IQCH {
 			key, ok := balance.HashQUIC(first, sch)
@@ -121,7 +123,7 @@ func (s *Server) open(ctx context.Context, from netip.AddrPort, first []byte) *u
 			ask.Key = key
 		}
 	}
-	place, err := s.acquire(ctx, snap, ask)
+	place, err := s.front.Flows.Acquire(ctx, snap, ask)
 	if err != nil {
 		m.Error()
 		return nil
@@ -156,14 +158,6 @@ func (s *Server) open(ctx context.Context, from netip.AddrPort, first []byte) *u
 	place.OnCut(func() { s.end(f, flow.Outcome{}) })
 	go s.answers(f)
 	return f
-}
-
-// acquire does not wait in a queue: a datagram that waits is worse than one
-// that is lost.
-func (s *Server) acquire(ctx context.Context, snap *flow.Snapshot, ask flow.Ask) (*flow.Place, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	cancel()
-	return s.front.Flows.Acquire(ctx, snap, ask)
 }
 
 // answers passes a backend's datagrams back.

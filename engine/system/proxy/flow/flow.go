@@ -169,6 +169,7 @@ type Ask struct {
 	Key     uint64 // for qch and iqch; sch uses Source
 	StickTo string // backend that a cookie names; empty none
 	Tried   []string
+	AtOnce  bool // do not wait in a queue: ErrFull instead
 }
 
 // Acquire picks a backend for a flow and counts the flow as open on it. It may
@@ -241,6 +242,9 @@ func (f *Flows) Acquire(ctx context.Context, s *Snapshot, ask Ask) (*Place, erro
 	}
 	if full == nil {
 		return nil, ErrNobody
+	}
+	if ask.AtOnce {
+		return nil, ErrFull
 	}
 	place, err := full.queue(ctx, s, fullAt, p)
 	if err == nil {

@@ -6,34 +6,65 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/proxyproto"
+	"golang.org/x/sys/unix"
 )
 
 // headerWait is how long a PROXY header may take: the sender writes it at once.
 const headerWait = 3 * time.Second
 
 // Accept calls serve, each time on a goroutine of its own, for the connections
-// of a listener until it is closed. Running out of descriptors or memory is
-// waited out: the flows that are open will end.
+// of a listener until it is closed.
 func (f *Front) Accept(ctx context.Context, l net.Listener, serve func(net.Conn)) {
+	f.accept(ctx, func() error {
+		c, err := l.Accept()
+		switch {
+		case err != nil:
+			return err
+		case f.Full():
+			f.Meter.Error()
+			_ = c.Close()
+		default:
+			go serve(c)
+		}
+		return nil
+	})
+}
+
+// AcceptRaw is Accept without the net package: serve gets a descriptor, and the
+// peer's address, and must not wait.
+func (f *Front) AcceptRaw(ctx context.Context, l *Raw, serve func(fd int, peer netip.AddrPort)) {
+	f.accept(ctx, func() error {
+		fd, peer, err := l.Accept()
+		switch {
+		case err != nil:
+			return err
+		case f.Full():
+			f.Meter.Error()
+			_ = unix.Close(fd)
+		default:
+			serve(fd, peer)
+		}
+		return nil
+	})
+}
+
+// accept calls next until the listener is closed. Running out of descriptors or
+// memory is waited out: the flows that are open will end.
+func (f *Front) accept(ctx context.Context, next func() error) {
 	pause := time.Millisecond
 	for {
-		c, err := l.Accept()
+		err := next()
 		if err == nil {
 			pause = time.Millisecond
-			if f.Full() {
-				f.Meter.Error()
-				_ = c.Close()
-				continue
-			}
-			go serve(c)
 			continue
 		}
-		if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) || ctx.Err() != nil {
 			return
 		}
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {

@@ -1,12 +1,13 @@
 package stream
 
 import (
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/carry"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/meter"
@@ -20,23 +21,15 @@ type relay struct {
 	backend net.Conn
 	meter   *meter.Meter // the listener's
 	place   *flow.Place
-	idle    time.Duration // after so much silence the flow is closed
+	idleFor time.Duration // after so much silence the flow is closed
 
 	last     atomic.Int64 // when bytes were seen last, since began
 	answered atomic.Bool  // the backend has sent something
+	cut      atomic.Bool  // the backend broke, which a write to it was told: no end of it counts
 
 	mu    sync.Mutex // for backend while it is being connected
 	ended atomic.Bool
 }
-
-// failure is why one direction ended before its time.
-type failure struct {
-	err error
-	// backend says that it is the backend's end that failed.
-	backend bool
-}
-
-func (f *failure) Error() string { return f.err.Error() }
 
 // began is a point in monotonic time: the wall clock may be set while flows are
 // open.
@@ -84,21 +77,37 @@ func (r *relay) end(broken bool) {
 	_ = r.client.Close()
 }
 
-// reset makes the closing of a connection a reset, unless bytes are still on
-// their way to its peer: a reset would take those with it.
+// reset makes the closing of a connection a reset.
 func reset(c net.Conn) {
 	t, ok := c.(*net.TCPConn)
 	if !ok {
 		return
 	}
-	raw, err := t.SyscallConn()
-	if err != nil {
-		return
+	if raw, err := t.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { carry.Reset(int(fd)) })
 	}
-	unsent := 0
-	_ = raw.Control(func(fd uintptr) { unsent, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
-	if unsent == 0 {
-		_ = t.SetLinger(0)
+}
+
+// leave ends the flow here because somebody else has the connection now; false
+// when it was ended meanwhile.
+func (r *relay) leave() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended.Swap(true) {
+		return false
+	}
+	_ = r.raw.Close()
+	return true
+}
+
+// idle implements member.
+func (r *relay) idle() time.Duration { return r.idleFor }
+
+// expire implements member. Only now is the kernel asked: while it moves the
+// bytes the relay does not see them.
+func (r *relay) expire() {
+	if r.kernelQuietFor() > r.idleFor {
+		r.close()
 	}
 }
 
@@ -147,56 +156,61 @@ func (r *relay) run(first, second []byte) flow.Outcome {
 			continue
 		}
 		if _, err := r.backend.Write(b); err != nil {
-			return r.finish(nil, &failure{err: err, backend: true})
+			return r.finish(nil, &carry.Failure{Err: err, Backend: true})
 		}
 	}
 	if n := len(second) + len(rest); n > 0 {
 		r.sent(n)
 	}
-	up := make(chan *failure, 1)
+	up := make(chan *carry.Failure, 1)
 	go func() { up <- r.carry(r.backend, client, r.sent) }()
 	down := r.carry(client, r.backend, r.got)
 	return r.finish(down, <-up)
 }
 
 // finish closes both ends when both directions are over.
-func (r *relay) finish(down, up *failure) flow.Outcome {
-	var blamed error
-	switch {
-	case down != nil && down.backend && !errors.Is(down.err, net.ErrClosed):
-		blamed = down.err // it broke while it should have answered
-	case up != nil && up.backend && !r.answered.Load() && !errors.Is(up.err, net.ErrClosed):
-		blamed = up.err // it took no more, and had not said a word
-	}
+func (r *relay) finish(down, up *carry.Failure) flow.Outcome {
+	blamed := carry.Judge(down, up, r.answered.Load())
 	if blamed == nil {
 		r.close()
-		return flow.Outcome{Client: !r.answered.Load()}
+	} else {
+		r.abort()
 	}
-	r.abort()
-	r.meter.Error()
+	return outcome(r.meter, blamed, r.answered.Load())
+}
+
+// outcome is what a flow that is over tells of its backend.
+func outcome(m *meter.Meter, blamed error, answered bool) flow.Outcome {
+	if blamed == nil {
+		return flow.Outcome{Client: !answered}
+	}
+	m.Error()
 	return flow.Blame(blamed)
 }
 
 // carry moves one direction to its end and closes that half; when it fails, the
-// flow is over.
-func (r *relay) carry(dst, src net.Conn, count func(int)) *failure {
+// flow may be over.
+func (r *relay) carry(dst, src net.Conn, count func(int)) *carry.Failure {
+	up := dst == r.backend
 	read, write := move(dst, src, count)
+	if read == nil && write == nil && !up && r.cut.Load() {
+		read = syscall.ECONNRESET
+	}
+	var f *carry.Failure
 	switch {
 	case read != nil:
-		r.abort()
-		return &failure{err: read, backend: src == r.backend}
-	case write != nil && dst == r.backend:
-		// A backend that takes no more may have answered for good, as a web server
-		// does that refuses a long upload: what it said must reach the client.
-		return &failure{err: write, backend: true}
+		f = &carry.Failure{Err: read, Backend: !up}
 	case write != nil:
-		r.abort()
-		return &failure{err: write}
+		f = &carry.Failure{Err: write, Backend: up}
+		r.cut.Store(r.cut.Load() || up && carry.Cut(write))
 	}
-	if h, ok := dst.(interface{ CloseWrite() error }); ok {
+	switch h, ok := dst.(interface{ CloseWrite() error }); {
+	case f.Broken(up):
+		r.abort()
+	case f == nil && ok:
 		_ = h.CloseWrite()
 	}
-	return nil
+	return f
 }
 
 // sent counts bytes of the client.

@@ -3,15 +3,19 @@ package stream
 import (
 	"context"
 	"crypto/tls"
-	"errors"
+	"maps"
 	"net"
+	"net/netip"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/carry"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
-	"github.com/holdfast-edge/holdfast/engine/system/proxy/proxyproto"
+	"golang.org/x/sys/unix"
 )
 
 // helloWait is how long a TLS handshake or a ClientHello may take.
@@ -21,52 +25,121 @@ const helloWait = 10 * time.Second
 type Server struct {
 	front *front.Front
 
-	mu    sync.Mutex
-	flows map[*relay]struct{}
-	ended bool
+	mu       sync.Mutex
+	flows    map[member]struct{}
+	ended    bool
+	released bool
+	raw      *front.Raw
+}
+
+// member is a flow as its server sees it.
+type member interface {
+	abort()
+	// quietFor is how long no byte was seen, and idle how long that may be.
+	quietFor(now time.Time) time.Duration
+	idle() time.Duration
+	// expire closes the flow, unless the kernel still saw data of it.
+	expire()
 }
 
 // New returns a Server.
-func New(f *front.Front) *Server { return &Server{front: f, flows: map[*relay]struct{}{}} }
+func New(f *front.Front) *Server { return &Server{front: f, flows: map[member]struct{}{}} }
 
-// Serve serves the connections of l until it is closed. Flows that are open
-// then go on; Close ends them.
+// Serve serves the connections of l until Release. Flows that are open then go
+// on; Close ends them.
 func (s *Server) Serve(ctx context.Context, l net.Listener) {
 	done := make(chan struct{})
 	defer close(done)
 	go s.sweep(done)
-	s.front.Accept(ctx, l, func(c net.Conn) { s.handle(ctx, c) })
+	raw, err := front.NewRaw(l)
+	if err != nil {
+		s.front.Log.Warn("the listening socket cannot be watched; its connections get a goroutine each", "listener", s.front.Name, "error", err)
+		s.front.Accept(ctx, l, func(c net.Conn) {
+			s.open()
+			s.handle(ctx, c, s.front.Now())
+		})
+		return
+	}
+	s.mu.Lock()
+	s.raw = raw
+	released := s.released
+	s.mu.Unlock()
+	if released {
+		_ = raw.Close()
+		return
+	}
+	s.front.AcceptRaw(ctx, raw, func(fd int, peer netip.AddrPort) { s.take(ctx, fd, peer) })
+}
+
+// Release ends the accepting. It is for him who closes the listener.
+func (s *Server) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.released = true
+	if s.raw != nil {
+		_ = s.raw.Close()
+	}
 }
 
 // Close ends all flows.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.ended = true
-	all := make([]*relay, 0, len(s.flows))
-	for r := range s.flows {
-		all = append(all, r)
-	}
+	all := slices.Collect(maps.Keys(s.flows))
 	s.mu.Unlock()
 	for _, r := range all {
 		r.abort()
 	}
 }
 
-// handle serves one connection to its end.
-func (s *Server) handle(ctx context.Context, raw net.Conn) {
-	m := s.front.Meter
-	m.FlowOpen()
-	defer m.FlowClose()
-	m.Request()
+// open counts a connection.
+func (s *Server) open() {
+	s.front.Meter.FlowOpen()
+	s.front.Meter.Request()
+}
+
+// take begins with one connection: one of plain TCP goes to a loop at once, any
+// other one has something to be read first, on a goroutine.
+func (s *Server) take(ctx context.Context, fd int, peer netip.AddrPort) {
+	s.open()
 	set := s.front.Now()
-	r := &relay{raw: raw, client: raw, meter: m, idle: set.Spec.Established.D()}
+	if set.Spec.Protocol == spec.TCP && set.Certs == nil && set.Spec.Proxy == spec.ProxyOff {
+		if loops, err := carry.Shared(); err == nil {
+			s.carry(ctx, loops.Next(), fd, origin{from: peer}, set.Spec.Pool, set, nil)
+			return
+		}
+	}
+	go func() {
+		f := os.NewFile(uintptr(fd), "client")
+		c, err := net.FileConn(f)
+		_ = f.Close()
+		if err != nil {
+			s.front.Meter.Error()
+			s.front.Meter.FlowClose()
+			return
+		}
+		s.handle(ctx, c, set)
+	}()
+}
+
+// handle serves one connection that is not for a loop from its beginning. Where
+// it turns out that the rest is plain TCP, a loop gets it.
+func (s *Server) handle(ctx context.Context, raw net.Conn, set *front.Settings) {
+	m := s.front.Meter
+	r := &relay{raw: raw, client: raw, meter: m, idleFor: set.Spec.Established.D()}
 	r.touch()
 	if !s.add(r) {
+		m.FlowClose()
 		_ = raw.Close()
 		return
 	}
-	defer s.remove(r)
 	pool, hello, err := s.begin(ctx, r, set)
+	if err == nil && s.handOver(ctx, r, pool, set, hello) {
+		s.remove(r)
+		return
+	}
+	defer m.FlowClose()
+	defer s.remove(r)
 	if err != nil {
 		m.Error()
 		_ = raw.Close()
@@ -80,7 +153,41 @@ func (s *Server) handle(ctx context.Context, raw net.Conn) {
 	}
 	r.place = place
 	place.OnCut(r.abort)
-	place.Done(r.run(preamble(place.Pool.Upstream.Proxy, r.client), hello))
+	o := origin{from: front.AddrOf(r.client.RemoteAddr()), to: front.AddrOf(r.client.LocalAddr())}
+	place.Done(r.run(preamble(place.Pool.Upstream.Proxy, o), hello))
+}
+
+// handOver gives a connection to a loop, unless it is not plain TCP; then it
+// returns false.
+func (s *Server) handOver(ctx context.Context, r *relay, pool string, set *front.Settings, hello []byte) bool {
+	loops, err := carry.Shared()
+	if err != nil {
+		return false
+	}
+	first, below := hello, r.client
+	if w, ok := r.client.(*front.Conn); ok {
+		var rest []byte
+		rest, below = w.Rest()
+		first = append(slices.Clone(hello), rest...)
+	}
+	t, ok := below.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	// A second descriptor, for Go's poller has to be told to forget the first.
+	fd, err := front.Dup(t)
+	if err != nil {
+		return false
+	}
+	o := origin{from: front.AddrOf(r.client.RemoteAddr()), to: front.AddrOf(r.client.LocalAddr())}
+	if !r.leave() {
+		// The flow was ended meanwhile.
+		_ = unix.Close(fd)
+		s.front.Meter.FlowClose()
+		return true
+	}
+	s.carry(ctx, loops.Next(), fd, o, pool, set, first)
+	return true
 }
 
 // begin does what comes before the first byte for a backend: the PROXY header,
@@ -106,26 +213,15 @@ func (s *Server) begin(ctx context.Context, r *relay, set *front.Settings) (pool
 	return set.Spec.Pool, nil, nil
 }
 
-// errNoPool means that the table has no such pool: the listener's spec is newer
-// or older than it.
-var errNoPool = errors.New("stream: the listener's pool is not in the table")
-
 // connect gets a place and a connection to its backend, on another one when the
 // first cannot be reached.
 func (s *Server) connect(ctx context.Context, r *relay, name string) (*flow.Place, error) {
-	flows := s.front.Flows
-	snap := flows.Now()
-	pool := snap.Pool(name)
-	if pool < 0 {
-		return nil, errNoPool
-	}
-	ask := flow.Ask{Pool: pool, Source: front.AddrOf(r.client.RemoteAddr()).Addr()}
+	q := s.newQuest(name, front.AddrOf(r.client.RemoteAddr()).Addr())
 	for {
-		place, err := flows.Acquire(ctx, snap, ask)
+		place, err := q.place(ctx, false)
 		if err != nil {
 			return nil, err
 		}
-		place.Meter.Request()
 		began := time.Now()
 		d := net.Dialer{Timeout: place.Pool.Upstream.Connect.D(), KeepAlive: 30 * time.Second}
 		c, err := d.DialContext(ctx, "tcp", place.Address)
@@ -134,40 +230,17 @@ func (s *Server) connect(ctx context.Context, r *relay, name string) (*flow.Plac
 				place.Done(flow.Outcome{Client: true})
 				return nil, net.ErrClosed
 			}
-			took := time.Since(began)
-			place.Answered(took)
-			s.front.Meter.Latency(took)
+			q.reached(place, time.Since(began))
 			return place, nil
 		}
-		place.Done(flow.Blame(err))
-		ask.Tried = append(ask.Tried, place.Name)
-		if flow.Local(err) || len(ask.Tried) > *place.Pool.Retry.Attempts {
+		if !q.missed(place, err) {
 			return nil, err
 		}
-		place.Meter.Retry()
-		s.front.Meter.Retry()
-		snap = flows.Now() // what was learnt meanwhile counts
-		if ask.Pool = snap.Pool(name); ask.Pool < 0 {
-			return nil, errNoPool
-		}
 	}
-}
-
-// preamble is the PROXY header for a backend.
-func preamble(v spec.ProxyProtocol, client net.Conn) []byte {
-	h := proxyproto.Header{Source: front.AddrOf(client.RemoteAddr()), Destination: front.AddrOf(client.LocalAddr())}
-	switch v {
-	case spec.ProxyV1:
-		return proxyproto.AppendV1(nil, h)
-	case spec.ProxyV2:
-		return proxyproto.AppendV2(nil, h)
-	case spec.ProxyOff, spec.ProxyAny:
-	}
-	return nil
 }
 
 // add counts a flow among those that can be ended; false when all of them were.
-func (s *Server) add(r *relay) bool {
+func (s *Server) add(r member) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -177,7 +250,7 @@ func (s *Server) add(r *relay) bool {
 	return true
 }
 
-func (s *Server) remove(r *relay) {
+func (s *Server) remove(r member) {
 	s.mu.Lock()
 	delete(s.flows, r)
 	s.mu.Unlock()
@@ -206,21 +279,17 @@ func (s *Server) sweep(done <-chan struct{}) {
 // closeIdle closes the flows that are idle for too long at now, and returns how
 // many flows there were.
 func (s *Server) closeIdle(now time.Time) int {
-	var idle []*relay
+	var idle []member
 	s.mu.Lock()
 	left := len(s.flows)
 	for r := range s.flows {
-		if r.quietFor(now) > r.idle {
+		if r.quietFor(now) > r.idle() {
 			idle = append(idle, r)
 		}
 	}
 	s.mu.Unlock()
 	for _, r := range idle {
-		// Only now is the kernel asked: while it moves the bytes the relay does not
-		// see them.
-		if r.kernelQuietFor() > r.idle {
-			r.close()
-		}
+		r.expire()
 	}
 	return left
 }

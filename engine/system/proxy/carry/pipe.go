@@ -1,10 +1,6 @@
-package stream
+package carry
 
-import (
-	"errors"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // pipeSize is how much is asked of a splice. The pipe is made as large where the
 // user's share of pipe pages allows it (pipe(7), pipe-user-pages-soft), and is
@@ -14,8 +10,6 @@ const pipeSize = 512 << 10
 // pipesKept is how many empty pipes wait for their next use; a busy host needs
 // about one a processor, for a pipe is held only while bytes are in it.
 const pipesKept = 32
-
-var errNoPipe = errors.New("stream: no pipe to splice through")
 
 // pipe is a kernel buffer between two sockets.
 type pipe struct{ r, w int }

@@ -1,0 +1,97 @@
+package carry
+
+import (
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// errTimeout is a net.Error that says so.
+var errTimeout = os.ErrDeadlineExceeded
+
+// dialError dresses an error as the net package does: those who read it know
+// from it that nothing was sent.
+func dialError(to netip.AddrPort, err error) error {
+	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: err}
+}
+
+// keepIdle and keepEvery find a backend that went away in silence, on flows
+// that are silent too: after about three minutes.
+const (
+	keepIdle  = 30
+	keepEvery = 15
+)
+
+// dial begins to connect.
+func dial(to netip.AddrPort) (fd int, err error) {
+	family, sa := address(to)
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepIdle)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepEvery)
+	for {
+		switch err = unix.Connect(fd, sa); err {
+		case nil, unix.EINPROGRESS, unix.EALREADY:
+			return fd, nil
+		case unix.EINTR:
+			return fd, nil // it goes on by itself
+		default:
+			_ = unix.Close(fd)
+			return -1, os.NewSyscallError("connect", err)
+		}
+	}
+}
+
+// dialed says how the connecting ended, when it has.
+func dialed(fd int, to netip.AddrPort) error {
+	e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	switch {
+	case err != nil:
+		return os.NewSyscallError("getsockopt", err)
+	case e != 0:
+		return os.NewSyscallError("connect", unix.Errno(e))
+	case Local(fd) == to:
+		// A port of the range from which the kernel takes those of clients, with
+		// nobody listening: it may connect a socket to itself.
+		return os.NewSyscallError("connect", unix.ECONNREFUSED)
+	}
+	return nil
+}
+
+// address is an address as the kernel takes it.
+func address(a netip.AddrPort) (family int, sa unix.Sockaddr) {
+	ip := a.Addr().Unmap()
+	if ip.Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: int(a.Port()), Addr: ip.As4()}
+	}
+	s := &unix.SockaddrInet6{Port: int(a.Port()), Addr: ip.As16()}
+	if zone, err := net.InterfaceByName(ip.Zone()); ip.Zone() != "" && err == nil {
+		s.ZoneId = uint32(zone.Index)
+	}
+	return unix.AF_INET6, s
+}
+
+// Local is a socket's own address.
+func Local(fd int) netip.AddrPort {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return addrOf(sa)
+}
+
+// addrOf is an address as the kernel gives it.
+func addrOf(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,93 @@
+package front
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Raw accepts the connections of a TCP listener as descriptors: what would be
+// told to Go's poller of each of them is never needed. It has the listening
+// socket open once more, so both have to be closed.
+type Raw struct {
+	file *os.File
+	conn syscall.RawConn
+}
+
+// NewRaw returns a Raw for a bound TCP listener.
+func NewRaw(l net.Listener) (*Raw, error) {
+	t, ok := l.(*net.TCPListener)
+	if !ok {
+		return nil, fmt.Errorf("front: a %T is no TCP socket", l)
+	}
+	fd, err := Dup(t)
+	if err != nil {
+		return nil, err
+	}
+	r := &Raw{file: os.NewFile(uintptr(fd), "listener")} // non-blocking as the other: Go's poller watches it
+	if r.conn, err = r.file.SyscallConn(); err != nil {
+		_ = r.file.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Accept waits for a connection. The descriptor is the caller's.
+func (r *Raw) Accept() (fd int, peer netip.AddrPort, err error) {
+	var failed error
+	err = r.conn.Read(func(l uintptr) bool {
+		var sa unix.Sockaddr
+		for {
+			fd, sa, failed = unix.Accept4(int(l), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			switch {
+			case errors.Is(failed, unix.EINTR), errors.Is(failed, unix.ECONNABORTED):
+				continue // the latter is of a client that left before we came
+			case errors.Is(failed, unix.EAGAIN):
+				return false
+			}
+			break
+		}
+		peer = addrOf(sa)
+		return true
+	})
+	if err == nil && failed != nil {
+		err = os.NewSyscallError("accept4", failed)
+	}
+	return fd, peer, err
+}
+
+// Close ends the accepting.
+func (r *Raw) Close() error { return r.file.Close() }
+
+// addrOf is an address as the kernel gives it.
+func addrOf(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// Dup opens a connection once more, as a descriptor that is the caller's. To Go
+// the other one can be closed then; the connection stays.
+func Dup(c syscall.Conn) (fd int, err error) {
+	below, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var failed error
+	if err := below.Control(func(s uintptr) { fd, failed = unix.FcntlInt(s, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+		return -1, err
+	}
+	if failed != nil {
+		return -1, os.NewSyscallError("fcntl", failed)
+	}
+	return fd, nil
+}
