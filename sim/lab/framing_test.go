@@ -82,9 +82,7 @@ func TestFramingAsStrictAsHaproxy(t *testing.T) {
 		their, our := codes(send(t, s, theirs, row.bytes+second)), codes(send(t, s, ours, row.bytes+second))
 		worse := ""
 		switch {
-		case strings.HasPrefix(our, "2") && !strings.HasPrefix(their, "2") && row.name != "chunked in HTTP/1.0":
-			// That one is taken as a request without a body, and the connection ends:
-			// the library hides the header.
+		case strings.HasPrefix(our, "2") && !strings.HasPrefix(their, "2"):
 			worse = "accepted"
 		case strings.Count(our, " ") > max(strings.Count(their, " "), 1):
 			worse = "more requests"

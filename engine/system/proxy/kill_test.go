@@ -41,11 +41,11 @@ func TestADeadBackendDrawsNoLoadWhileNobodyDecides(t *testing.T) {
 					}
 				})
 			}
-			eventually(t, "load", func() bool { return good.Load() > 200 })
+			eventually(t, "load", func() bool { return good.Load() > 100 })
 			before := s.reading("b1").Totals.Errors
 			all[0].kill()
 			at := good.Load() + failed.Load()
-			eventually(t, "load goes on", func() bool { return good.Load()+failed.Load() > at+2000 })
+			eventually(t, "load goes on", func() bool { return good.Load()+failed.Load() > at+500 })
 			close(stop)
 			wg.Wait()
 			if n := failed.Load(); n > 0 {

@@ -2,56 +2,60 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
 	"sync"
 	"time"
-
-	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
-	"golang.org/x/sys/unix"
 )
 
 // errGone means that nobody waits for the answer any more.
 var errGone = errors.New("web: the client is gone")
 
-// connKey is the context's key for the client's connection.
-type connKey struct{}
-
 // presence is whether somebody still waits for the answer.
 //
-// The server ends its own context as soon as it can read no more. Over HTTP/1
-// that may be a client that has said all it had to say and still wants to hear
-// the answer: it gets it, but holds a backend for the request time at most, for
-// one that has left altogether looks the same until something is sent to it.
+// The server stops reading when it can read no more. Over HTTP/1 that may be a
+// client that has said all it had to say and still wants to hear the answer: it
+// gets it, but holds a backend for the request time at most, for one that has
+// left altogether looks the same until something is sent to it.
+//
+// It is the context of what waits for a place: a context of the library would
+// cost each request what only those need that wait.
 type presence struct {
+	conn *clientConn
+
 	mu    sync.Mutex
 	gone  bool
-	over  bool                    // the exchange is
-	end   context.CancelCauseFunc // of the attempt under way
+	over  bool          // the exchange is
+	now   *try          // the attempt under way
+	done  chan struct{} // made when it is asked for
 	timer *time.Timer
-	stop  func() bool
+	stop  func() bool // of the context that tells; nil if the connection does
 }
 
 // watch begins to watch the client. Over HTTP/2 a stream that ends says how, and
-// its context tells all.
+// its context tells all; over TLS what the connection says is not all.
 func (x *exchange) watch() {
-	if base := x.r.Context(); x.r.ProtoMajor == 1 {
-		x.client.stop = context.AfterFunc(base, x.unread)
+	p := &x.client
+	switch base := x.r.Context(); {
+	case x.r.ProtoMajor > 1:
+		p.stop = context.AfterFunc(base, x.leave)
+	case x.r.TLS != nil:
+		p.stop = context.AfterFunc(base, x.unread)
+	default:
+		x.heard.Store(x.r.Body == nil || x.r.ContentLength == 0)
+		p.conn.watch(x)
 	}
 }
 
 // unread is called when the server can read no more of the client.
 func (x *exchange) unread() {
-	c, _ := x.r.Context().Value(connKey{}).(net.Conn)
-	if !halfClosed(c) {
+	if !halfClosed(x.client.conn) {
 		x.leave()
 		return
 	}
 	p := &x.client
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.over {
+	if !p.over && p.timer == nil {
 		p.timer = time.AfterFunc(x.set.Spec.Request.D(), x.leave)
 	}
 }
@@ -59,78 +63,82 @@ func (x *exchange) unread() {
 func (x *exchange) leave() {
 	p := &x.client
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	if p.gone {
+		p.mu.Unlock()
+		return
+	}
 	p.gone = true
-	if p.end != nil {
-		p.end(errGone)
+	if p.done != nil {
+		close(p.done)
+	}
+	now := p.now
+	p.mu.Unlock()
+	if now != nil {
+		now.abort(errGone)
 	}
 }
 
 // left reports whether nobody waits any more.
 func (x *exchange) left() bool {
-	if x.client.stop == nil {
+	if x.r.ProtoMajor > 1 {
 		return x.r.Context().Err() != nil
 	}
-	x.client.mu.Lock()
-	defer x.client.mu.Unlock()
-	return x.client.gone
+	return x.client.Err() != nil
 }
 
-// next returns the context of one more attempt.
-func (x *exchange) next() (context.Context, context.CancelCauseFunc) {
-	base, p := x.r.Context(), &x.client
-	if p.stop == nil {
-		return context.WithCancelCause(base)
-	}
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(base))
+// hold makes an attempt the one that ends when the client leaves.
+func (x *exchange) hold(t *try) {
+	p := &x.client
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.end = cancel
-	if p.gone {
-		cancel(errGone)
+	p.now = t
+	gone := p.gone
+	p.mu.Unlock()
+	if gone {
+		t.abort(errGone)
 	}
-	return ctx, cancel
 }
 
 // unwatch ends the watching.
 func (x *exchange) unwatch() {
 	p := &x.client
-	if p.stop == nil {
-		return
+	if p.stop != nil {
+		p.stop()
+	} else {
+		p.conn.watch(nil)
 	}
-	p.stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over = true; p.timer != nil {
+	p.over, p.now = true, nil
+	if p.timer != nil {
 		p.timer.Stop()
 	}
 }
 
-// closeWait is TCP's state of a connection whose peer has closed its half and
-// was not reset since (RFC 9293 section 3.3.2), as tcp_info numbers it.
-const closeWait = 8
-
-// halfClosed reports whether a connection's peer sends no more but may receive.
-func halfClosed(c net.Conn) bool {
-	for {
-		switch inner := c.(type) {
-		case *tls.Conn:
-			c = inner.NetConn()
-		case *front.Conn:
-			c = inner.Conn
-		case *net.TCPConn:
-			raw, err := inner.SyscallConn()
-			if err != nil {
-				return false
-			}
-			half := false
-			_ = raw.Control(func(fd uintptr) {
-				info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-				half = err == nil && info.State == closeWait
-			})
-			return half
-		default:
-			return false
+// Done implements context.Context.
+func (p *presence) Done() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		p.done = make(chan struct{})
+		if p.gone {
+			close(p.done)
 		}
 	}
+	return p.done
 }
+
+// Err implements context.Context.
+func (p *presence) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return errGone
+	}
+	return nil
+}
+
+// Deadline implements context.Context.
+func (p *presence) Deadline() (t time.Time, ok bool) { return t, false }
+
+// Value implements context.Context.
+func (p *presence) Value(any) any { return nil }

@@ -2,12 +2,10 @@ package web
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,8 +13,8 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/spec"
-	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/h1"
 )
 
 // Server serves one http or https listener.
@@ -24,14 +22,17 @@ type Server struct {
 	front *front.Front
 	http  *http.Server
 
-	recent     atomic.Pointer[recent]
-	mu         sync.Mutex
-	transports map[transportKey]*http.Transport
+	lookout   lookout
+	recent    atomic.Pointer[recent]
+	mu        sync.Mutex
+	upstreams map[upstreamKey]*upstream
+	tunnels   map[*try]func() // connections that changed their protocol, and what closes them
+	closed    bool
 }
 
 // New returns a Server.
 func New(f *front.Front) *Server {
-	s := &Server{front: f, transports: map[transportKey]*http.Transport{}}
+	s := &Server{front: f, upstreams: map[upstreamKey]*upstream{}, tunnels: map[*try]func(){}, lookout: lookout{conns: map[*clientConn]struct{}{}}}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -41,10 +42,7 @@ func New(f *front.Front) *Server {
 		Handler: s, Protocols: &protocols,
 		ReadHeaderTimeout: set.Spec.Header.D(), IdleTimeout: set.Spec.Idle.D(), MaxHeaderBytes: int(set.Spec.HeaderMax),
 		ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // a client's bad bytes are counted, not logged
-		ConnState: s.state,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, c)
-		},
+		ConnState: s.state, ConnContext: withConn,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 250},
 	}
 	if set.Certs != nil {
@@ -53,12 +51,14 @@ func New(f *front.Front) *Server {
 	return s
 }
 
-// state counts client connections.
-func (s *Server) state(_ net.Conn, st http.ConnState) {
+// state follows client connections.
+func (s *Server) state(c net.Conn, st http.ConnState) {
 	switch st {
 	case http.StateNew:
+		s.lookout.add(c)
 		s.front.Meter.FlowOpen()
 	case http.StateClosed, http.StateHijacked:
+		s.lookout.drop(c)
 		s.front.Meter.FlowClose()
 	case http.StateActive, http.StateIdle:
 	}
@@ -70,6 +70,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 	// The accepting is ours, because a PROXY header has to be read before the
 	// server sees the connection, and not by the one goroutine that accepts.
 	in := &inlet{conns: make(chan net.Conn), done: make(chan struct{}), addr: l.Addr()}
+	secure := s.front.Now().Certs != nil
 	go func() {
 		s.front.Accept(ctx, l, func(c net.Conn) {
 			w, err := s.front.Now().Unwrap(c)
@@ -79,14 +80,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 				return
 			}
 			select {
-			case in.conns <- w:
+			case in.conns <- newClientConn(w, !secure):
 			case <-in.done:
 				_ = c.Close()
 			}
 		})
 		_ = in.Close()
 	}()
-	if s.front.Now().Certs != nil {
+	if secure {
 		_ = s.http.ServeTLS(in, "", "")
 	} else {
 		_ = s.http.Serve(in)
@@ -98,9 +99,28 @@ func (s *Server) Close() {
 	_ = s.http.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.transports {
-		t.CloseIdleConnections()
+	s.closed = true
+	for _, u := range s.upstreams {
+		u.close()
 	}
+	for _, end := range s.tunnels {
+		end()
+	}
+}
+
+// keep remembers a connection that the server has let go of, for Close. It
+// reports false if that was already.
+func (s *Server) keep(t *try, end func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tunnels[t] = end
+	return !s.closed
+}
+
+func (s *Server) drop(t *try) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.tunnels, t)
 }
 
 // inlet is a net.Listener of connections that others accepted.
@@ -132,6 +152,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	set := s.front.Now()
 	m := s.front.Meter
 	m.Request()
+	c := r.Context().Value(connKey{}).(*clientConn)
+	c.begin()
+	defer c.end(r.ContentLength != 0)
 	switch {
 	case r.Method == http.MethodConnect:
 		s.fail(w, http.StatusMethodNotAllowed, "CONNECT is not served here")
@@ -140,15 +163,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, set.Spec.Redirect)
 		return
 	}
-	if r.ProtoMajor == 1 && r.ProtoMinor == 0 && r.Method != http.MethodGet && r.Method != http.MethodHead {
+	target, ok := targetOf(r)
+	if !ok || !h1.Token(r.Method) || !properHost(r.Host) {
+		w.Header().Set("Connection", "close")
+		s.fail(w, http.StatusBadRequest, "the request's first line or its host is malformed")
+		return
+	}
+	if old := r.ProtoMajor == 1 && r.ProtoMinor == 0; old && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		// A Transfer-Encoding is hidden from us by the library, and what follows
 		// such a request is not to be trusted (RFC 9112 section 6.1).
 		w.Header().Set("Connection", "close")
+		if _, said := r.Header["Content-Length"]; !said && hasBody(r.Method) {
+			// It has a body whose end nobody has said (RFC 1945 section 7.2.2), or said
+			// by a Transfer-Encoding, which HTTP/1.0 does not have.
+			s.fail(w, http.StatusBadRequest, "the request does not say how long its body is")
+			return
+		}
 	}
-	x := &exchange{began: time.Now(), server: s, set: set, w: w, r: r, snap: s.front.Flows.Now()}
+	x := &exchange{began: time.Now(), server: s, set: set, w: w, r: r, target: target, source: c.source, snap: s.front.Flows.Now()}
+	x.client.conn = c
 	x.pool = x.snap.Pool(set.Spec.Pool)
-	x.source = sourceOf(r)
 	x.run()
+}
+
+// hasBody reports whether requests of a method are there to carry a body.
+func hasBody(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 
 // fail answers with an error of our own.
@@ -162,14 +202,6 @@ func (s *Server) fail(w http.ResponseWriter, code int, text string) {
 	}
 	w.WriteHeader(code)
 	_, _ = io.WriteString(w, text+"\n")
-}
-
-func sourceOf(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
 }
 
 // redirect sends the client to https, on the same host and target.
@@ -187,26 +219,4 @@ func redirect(w http.ResponseWriter, r *http.Request, to *spec.Redirect) {
 	}
 	w.Header().Set("Location", "https://"+host+r.URL.RequestURI())
 	w.WriteHeader(to.Code)
-}
-
-// codeOf is the status for a failure before the backend answered.
-func codeOf(err error) (code int, text string) {
-	var ne net.Error
-	switch {
-	case errors.Is(err, flow.ErrNobody):
-		return http.StatusServiceUnavailable, "no server is available"
-	case errors.Is(err, flow.ErrFull), errors.Is(err, flow.ErrQueueTimeout):
-		return http.StatusServiceUnavailable, "all servers are busy"
-	case errors.Is(err, errLost), errors.As(err, &ne) && ne.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout, "the server did not answer in time"
-	}
-	return http.StatusBadGateway, "the server could not be reached"
-}
-
-// transportTimes are the settings of a listener and a pool that a transport is
-// made for.
-type transportKey struct {
-	pool     string
-	upstream spec.Upstream
-	request  time.Duration
 }
