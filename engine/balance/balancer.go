@@ -28,6 +28,8 @@ type pool struct {
 	panics   bool
 	said     bool            // of its panic, to people
 	next     instant.Instant // when one of its backends wants something
+	hashedAt instant.Instant // the newest hash table was built
+	hashDue  instant.Instant // the next one is to be; Never: the newest is right
 }
 
 // backend is what is known of one backend. Its phase follows from the rest.
@@ -84,6 +86,7 @@ func (b *Balancer) Step(now instant.Instant, ev Event, out *Effects) {
 			if p.next.Reached(now) {
 				b.settle(now, p, out)
 			}
+			b.dirty = b.dirty || p.hashDue.Reached(now)
 		}
 	}
 	for len(b.leaving) > 0 && b.leaving[0].to.Reached(now) {
@@ -92,7 +95,7 @@ func (b *Balancer) Step(now instant.Instant, ev Event, out *Effects) {
 	}
 	if b.dirty {
 		b.dirty = false
-		b.table = b.build()
+		b.table = b.build(now)
 		out.Table = b.table
 	}
 	b.next = instant.Never
@@ -100,7 +103,7 @@ func (b *Balancer) Step(now instant.Instant, ev Event, out *Effects) {
 		b.next = b.leaving[0].to
 	}
 	for _, p := range b.pools {
-		b.next = min(b.next, p.next)
+		b.next = min(b.next, p.next, p.hashDue)
 	}
 }
 
@@ -174,7 +177,7 @@ func (b *Balancer) setSpec(now instant.Instant, ev SetSpec) {
 	old, before := b.byName, b.pools
 	b.byName, b.pools = map[string]*backend{}, nil
 	for i := range ev.Pools {
-		p := &pool{spec: &ev.Pools[i], next: instant.Never}
+		p := &pool{spec: &ev.Pools[i], next: instant.Never, hashDue: instant.Never}
 		if j := slices.IndexFunc(before, func(o *pool) bool { return o.spec.Name == p.spec.Name }); j >= 0 {
 			p.panics, p.said = before[j].panics, before[j].said
 		}

@@ -2,6 +2,7 @@ package balance
 
 import (
 	"slices"
+	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/instant"
@@ -11,7 +12,7 @@ import (
 
 // build makes a table. What did not change in a pool is taken from the one
 // before, so that a change of one backend costs one pool.
-func (b *Balancer) build() *Table {
+func (b *Balancer) build(now instant.Instant) *Table {
 	t := &Table{Generation: b.table.Generation + 1, Listeners: b.listeners}
 	for i, p := range b.pools {
 		first := len(t.Backends)
@@ -22,7 +23,7 @@ func (b *Balancer) build() *Table {
 				Weight: x.scaled(), Backup: x.spec.Backup, turns: x.turns(),
 			})
 		}
-		t.Pools = append(t.Pools, b.buildPool(t, p, first))
+		t.Pools = append(t.Pools, b.buildPool(now, t, p, first))
 	}
 	return t
 }
@@ -54,12 +55,26 @@ func (x *backend) risen(w int) int {
 	return w
 }
 
-func (b *Balancer) buildPool(t *Table, p *pool, first int) Pool {
+// hashEvery is the least time between two hash tables of a pool. At a thousand
+// backends a table takes 13 ms, and when a site comes back each of them changes
+// health once and rises in ten steps, each at its own moment: this bounds the cost
+// to a tenth of a core. In between, flows of those that are out go to others, and
+// who is new waits. Small pools wait for nothing.
+func hashEvery(backends int) time.Duration {
+	if backends <= 100 {
+		return 0
+	}
+	return time.Duration(backends) * 200 * time.Microsecond
+}
+
+func (b *Balancer) buildPool(now instant.Instant, t *Table, p *pool, first int) Pool {
+	p.hashDue = instant.Never
 	n := Pool{Spec: p.spec, First: first, Count: len(p.backends), Panic: p.panics}
 	for _, backup := range []bool{false, true} {
 		for i := first; i < first+n.Count; i++ {
 			if x := &t.Backends[i]; x.Usable && x.Backup == backup {
 				n.Members = append(n.Members, i)
+				x.member = true
 			}
 		}
 		if len(n.Members) > 0 {
@@ -69,7 +84,8 @@ func (b *Balancer) buildPool(t *Table, p *pool, first int) Pool {
 	if len(n.Members) == 0 {
 		return n
 	}
-	if old := b.unchanged(t, &n); old != nil {
+	old := b.before(t, &n)
+	if old != nil && !old.late && b.unchanged(t, &n, old) {
 		n.order, n.hashed = old.order, old.hashed
 		return n
 	}
@@ -81,6 +97,11 @@ func (b *Balancer) buildPool(t *Table, p *pool, first int) Pool {
 	case spec.RR, spec.WRR, spec.P2C:
 		n.order = interleave(weights)
 	case spec.SCH, spec.QCH, spec.IQCH:
+		if due := p.hashedAt.Add(hashEvery(n.Count)); old != nil && old.hashed != nil && !due.Reached(now) {
+			n.hashed, n.late, p.hashDue = old.hashed, true, due
+			return n
+		}
+		p.hashedAt = now
 		// All of the pool's backends, so that the table keeps its size when some of
 		// them are out: otherwise the flows of all would move.
 		entries := make([]maglev.Entry, n.Count)
@@ -96,15 +117,15 @@ func (b *Balancer) buildPool(t *Table, p *pool, first int) Pool {
 	return n
 }
 
-// unchanged returns the pool of the newest table whose members and weights are
-// the same as n's, nil without one.
-func (b *Balancer) unchanged(t *Table, n *Pool) *Pool {
+// before returns the pool of the newest table that has the same backends as n and
+// the same scheduler, nil without one.
+func (b *Balancer) before(t *Table, n *Pool) *Pool {
 	i := slices.IndexFunc(b.table.Pools, func(p Pool) bool { return p.Spec.Name == n.Spec.Name })
 	if i < 0 {
 		return nil
 	}
 	old := &b.table.Pools[i]
-	if old.Spec.Scheduler != n.Spec.Scheduler || len(old.Members) != len(n.Members) || old.Count != n.Count {
+	if old.Spec.Scheduler != n.Spec.Scheduler || old.Count != n.Count {
 		return nil
 	}
 	for k := range n.Count { // hashes lead to places in the whole pool
@@ -112,11 +133,20 @@ func (b *Balancer) unchanged(t *Table, n *Pool) *Pool {
 			return nil
 		}
 	}
+	return old
+}
+
+// unchanged reports whether the members of two tables and their weights are the
+// same.
+func (b *Balancer) unchanged(t *Table, n, old *Pool) bool {
+	if len(old.Members) != len(n.Members) {
+		return false
+	}
 	for k := range n.Members {
 		x, y := &b.table.Backends[old.Members[k]], &t.Backends[n.Members[k]]
 		if x.Spec.Name != y.Spec.Name || x.turns != y.turns {
-			return nil
+			return false
 		}
 	}
-	return old
+	return true
 }

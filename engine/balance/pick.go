@@ -28,7 +28,7 @@ func (t *Table) Pick(pool int, q Query, loads Loads) int {
 	case spec.WLC:
 		return t.least(p, q, loads)
 	case spec.SCH, spec.QCH, spec.IQCH:
-		if i := p.hashed.Lookup(q.Key); i >= 0 {
+		if i := p.hashed.Lookup(q.Key); i >= 0 && t.Backends[p.First+i].member {
 			chosen = p.First + i
 		}
 	case spec.P2C:

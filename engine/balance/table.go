@@ -44,7 +44,8 @@ type Backend struct {
 	// Backup backends are picked when nobody else of the pool is usable.
 	Backup bool
 
-	turns int // the weight as the pool's scheduler sees it
+	turns  int  // the weight as the pool's scheduler sees it
+	member bool // of its pool's Members
 }
 
 // WeightScale is the unit of Backend.Weight: slow start needs steps finer than
@@ -66,6 +67,7 @@ type Pool struct {
 
 	order  []int32       // rr, wrr, p2c: members in smoothly interleaved turns
 	hashed *maglev.Table // sch, qch, iqch: hash to place in the pool, from First
+	late   bool          // hashed is of earlier members or weights; see hashEvery
 }
 
 // Loads is what the data path knows of the backends at this moment, by index
