@@ -74,6 +74,7 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/*", "engine/system/cause", "one wording for what the network says"},
 	{"engine/system/*", "engine/system/loop", "the clock is the loops' clock"},
 	{"engine/system/*", "engine/system/holder", "one way to find out who has an address"},
+	{"engine/system/*", "engine/system/plain", "an answer means the same to probes and to clients"},
 	{"engine/system/*", "engine/system/poll", "what is short and often shares one goroutine"},
 	{"engine/system/proxy/*", "engine/system/proxy/*", "one data path in small rooms"},
 	{"engine/system/traffic", "engine/system/proxy/proxyproto", "its clients speak the protocol that the listener expects"},

@@ -71,7 +71,7 @@ func (u *users) start(c spec.Clients) {
 	}
 	ctx, end := context.WithCancel(u.fleet.ctx)
 	u.clients[c.Name] = group{o, end}
-	o.Read = func(r fleet.ClientsRead) { u.fleet.later(r) }
+	o.Read, o.Poll = func(r fleet.ClientsRead) { u.fleet.later(r) }, u.fleet.poll
 	u.fleet.run(func() {
 		if err := traffic.RunClients(ctx, o); err != nil {
 			log.Error("built-in clients ended", "error", err.Error())

@@ -124,35 +124,34 @@ func control(epoll, op, fd int, events uint32) error {
 	return epollCtl(epoll, op, fd, &ev)
 }
 
-// dispatch calls the handlers of all that is ready by now.
+// dispatch calls the handlers of all that is ready by now. Sockets and alarms
+// take turns, so that neither waits for the other's flood.
 func (p *Poll) dispatch() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.busy = true
-	p.mu.Unlock()
-	for n := len(p.events); n == len(p.events); {
-		n = epollWait(p.epoll, p.events[:])
+	for more := true; more && !p.ended; {
+		p.mu.Unlock()
+		n := epollWait(p.epoll, p.events[:])
 		for _, ev := range p.events[:n] {
-			p.mu.Lock()
-			ready := p.ready[ev.Fd]
-			p.mu.Unlock()
-			if ready != nil {
+			if ready := p.handler(ev.Fd); ready != nil {
 				ready()
 			}
 		}
-	}
-	for {
 		for _, a := range p.due(false) {
 			a.ring()
 		}
 		p.mu.Lock()
-		if len(p.alarms) == 0 || p.alarms[0].at.After(time.Now()) {
-			break
-		}
-		p.mu.Unlock()
+		more = n == len(p.events) || len(p.alarms) > 0 && !p.alarms[0].at.After(time.Now())
 	}
 	p.busy = false
 	p.arm()
-	p.mu.Unlock()
+}
+
+func (p *Poll) handler(socket int32) func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ready[socket]
 }
 
 // arm sets the timer to the next alarm. One that is set too early is left alone:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/probe"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/plain"
 	"github.com/holdfast-edge/holdfast/engine/system/poll"
 )
 
@@ -158,8 +159,8 @@ func (a *ask) receive() (o probe.Outcome, over bool) {
 	case n == 0:
 		return a.close(answer(bytes.NewReader(nil), a.launch.Probe.HTTP)), true
 	}
-	if status, ok := plain(buf[:n]); ok {
-		return a.close(statusError(status, a.launch.Probe.HTTP.Status)), true
+	if head, ok := plain.Read(buf[:n]); ok {
+		return a.close(statusError(head.Status, a.launch.Probe.HTTP.Status)), true
 	}
 	a.handOver(bytes.Clone(buf[:n]))
 	return o, false
@@ -231,78 +232,6 @@ func (a *ask) outcome(err error) probe.Outcome {
 func (a *ask) tell(o probe.Outcome) {
 	<-a.runner.slots
 	a.done(o)
-}
-
-// plain reads the status of an answer whose head is whole, final, and beyond
-// any doubt: whatever it says yes to, http.ReadResponse reads in the same way.
-func plain(b []byte) (status int, ok bool) {
-	end := bytes.Index(b, []byte("\r\n\r\n"))
-	if end < 0 {
-		return 0, false
-	}
-	line, fields, _ := bytes.Cut(b[:end], []byte("\r\n"))
-	if len(line) < len("HTTP/1.1 200") || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[7] != '0' && line[7] != '1' || line[8] != ' ' {
-		return 0, false
-	}
-	for _, c := range line[9:12] {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		status = 10*status + int(c-'0')
-	}
-	if len(line) > 12 && line[12] != ' ' || status < 200 || !printable(line[12:]) {
-		return 0, false
-	}
-	sized := false
-	for len(fields) > 0 {
-		line, fields, _ = bytes.Cut(fields, []byte("\r\n"))
-		name, value, found := bytes.Cut(line, []byte(":"))
-		if !found || !token(name) || !printable(value) {
-			return 0, false
-		}
-		switch {
-		case strings.EqualFold(string(name), "Transfer-Encoding"), strings.EqualFold(string(name), "Trailer"):
-			return 0, false
-		case strings.EqualFold(string(name), "Content-Length"):
-			if sized || !number(bytes.TrimSpace(value)) {
-				return 0, false
-			}
-			sized = true
-		}
-	}
-	return status, true
-}
-
-func printable(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' && c != '\t' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// number is a length that nobody reads in two ways.
-func number(b []byte) bool {
-	if len(b) == 0 || len(b) > 15 {
-		return false
-	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
-}
-
-// token is the name of a field (RFC 9110 section 5.6.2), of the usual letters.
-func token(b []byte) bool {
-	for _, c := range b {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return len(b) > 0
 }
 
 // statusError judges a status.

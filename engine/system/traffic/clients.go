@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/cause"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
 )
 
 // ClientsOptions of RunClients.
@@ -20,6 +22,7 @@ type ClientsOptions struct {
 	// Read takes what was seen, once a second. It is called by one goroutine at
 	// a time.
 	Read func(fleet.ClientsRead)
+	Poll *poll.Poll // for small plain exchanges; nil: each has a goroutine
 }
 
 // How users are played.
@@ -45,6 +48,7 @@ func RunClients(ctx context.Context, o ClientsOptions) error {
 	}
 	every := time.Duration(float64(time.Second) / o.Rate)
 	c := &clients{o: o, every: every, user: newUser(o.Use), idle: map[string][]*session{}}
+	c.polled = c.quick()
 	l := &load{every: every, slots: slotsFor(every, o.Use.Timeout), do: c.one, shed: c.shed}
 	reading, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -60,7 +64,10 @@ func RunClients(ctx context.Context, o ClientsOptions) error {
 			}
 		}
 	}()
-	err := l.run(ctx)
+	var err error
+	if c.polled == nil || c.polled.run(ctx) {
+		err = l.run(ctx)
+	}
 	close(ended)
 	<-reading
 	c.closeIdle(time.Time{})
@@ -71,6 +78,9 @@ type clients struct {
 	o     ClientsOptions
 	every time.Duration
 	user  *user
+	// polled plays the users as long as all is plain; nil: goroutines do.
+	polled *polled
+	busy   atomic.Int64 // requests under way on goroutines
 
 	mu        sync.Mutex
 	idle      map[string][]*session // by address; the last one was used last
@@ -80,6 +90,8 @@ type clients struct {
 
 // one is one request of one user.
 func (c *clients) one(ctx context.Context, j job) {
+	c.busy.Add(1)
+	defer c.busy.Add(-1)
 	n := uint64(len(c.o.Use.Addresses))
 	address := c.o.Use.Addresses[j.seq%n]
 	began := time.Now()
@@ -209,9 +221,13 @@ func (c *clients) shed(job) {
 // read hands over the second.
 func (c *clients) read(now time.Time) {
 	c.closeIdle(now.Add(-idleMax))
+	open := int(c.busy.Load())
+	if c.polled != nil {
+		open += c.polled.closeIdle(now.Add(-idleMax))
+	}
 	c.mu.Lock()
 	out := fleet.ClientsRead{Name: c.o.Name, Reading: c.second, LastError: c.lastError}
-	out.Reading.Name = c.o.Name
+	out.Reading.Name, out.Reading.Active = c.o.Name, int64(open)
 	for _, all := range c.idle {
 		out.Reading.Active += int64(len(all))
 	}

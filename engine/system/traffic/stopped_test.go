@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
 	"github.com/holdfast-edge/holdfast/engine/system/traffic"
 )
@@ -119,8 +120,9 @@ func TestAStoppedBackend(t *testing.T) {
 
 // TestClientsOfAStoppedBackend: users of a stopped backend fail one after
 // another at their own rate, those on kept connections too.
-func TestClientsOfAStoppedBackend(t *testing.T) {
-	t.Parallel()
+func TestClientsOfAStoppedBackend(t *testing.T) { ways(t, clientsOfAStoppedBackend) }
+
+func clientsOfAStoppedBackend(t *testing.T, p *poll.Poll) {
 	address, process := child(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
@@ -128,7 +130,7 @@ func TestClientsOfAStoppedBackend(t *testing.T) {
 	var reason string
 	healed := false
 	err := traffic.RunClients(ctx, traffic.ClientsOptions{
-		Name: "users", Rate: 100, Use: traffic.Use{Protocol: spec.HTTP, Addresses: []string{address}, Timeout: 300 * time.Millisecond},
+		Name: "users", Rate: 100, Poll: p, Use: traffic.Use{Protocol: spec.HTTP, Addresses: []string{address}, Timeout: 300 * time.Millisecond},
 		Read: func(r fleet.ClientsRead) {
 			errors := r.Reading.Totals.Errors
 			switch {
