@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +16,9 @@ import (
 // told to Go's poller of each of them is never needed. It has the listening
 // socket open once more, so both have to be closed.
 type Raw struct {
-	file *os.File
-	conn syscall.RawConn
+	file   *os.File
+	conn   syscall.RawConn
+	closed atomic.Bool
 }
 
 // NewRaw returns a Raw for a bound TCP listener.
@@ -55,14 +57,20 @@ func (r *Raw) Accept() (fd int, peer netip.AddrPort, err error) {
 		peer = addrOf(sa)
 		return true
 	})
-	if err == nil && failed != nil {
+	switch {
+	case err != nil && r.closed.Load():
+		err = os.ErrClosed // the poller's own word for it is known to nobody
+	case err == nil && failed != nil:
 		err = os.NewSyscallError("accept4", failed)
 	}
 	return fd, peer, err
 }
 
 // Close ends the accepting.
-func (r *Raw) Close() error { return r.file.Close() }
+func (r *Raw) Close() error {
+	r.closed.Store(true)
+	return r.file.Close()
+}
 
 // addrOf is an address as the kernel gives it.
 func addrOf(sa unix.Sockaddr) netip.AddrPort {
