@@ -10,8 +10,8 @@
 // # Asks
 //
 // Of the kernel, which sockets changed: edges of one epoll set a loop. Of the
-// flow's owner, through Flow: what became of a connection, what was moved, how
-// it ended. These calls come on the loop's goroutine and must not wait.
+// flow's owner nothing: Flow tells it what was moved and how the pair ended, on
+// the loop's goroutine, where it must not wait.
 //
 // # Promises
 //

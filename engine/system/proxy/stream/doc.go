@@ -20,6 +20,9 @@
 // established time is closed, to the second. An idle flow holds no buffer. What
 // this host runs out of is not held against a backend.
 //
+// Plain TCP, and TLS that is passed through, is carried by the loops of package
+// carry, without a goroutine for the flow; what is decrypted here has two.
+//
 // # Refuses
 //
 // It reads nothing of what it carries but a PROXY header and a ClientHello.
