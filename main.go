@@ -89,7 +89,7 @@ type beginning struct {
 }
 
 // readSpec reads a profile by its name, or a file.
-func readSpec(name string) (text []byte, dir string, err error) {
+func readSpec(ctx context.Context, name string) (text []byte, dir string, err error) {
 	if text, err := profiles.Read(name); err == nil {
 		return text, "", nil // profiles name no files
 	}
@@ -101,7 +101,7 @@ func readSpec(name string) (text []byte, dir string, err error) {
 		err = fmt.Errorf("%s is a directory", name)
 	}
 	if err == nil {
-		text, err = plain.ReadSpec(name)
+		text, err = plain.ReadSpec(ctx, name)
 	}
 	if err != nil {
 		return nil, "", plain.Usage(fmt.Errorf("cannot read the spec: %w; name a profile (holdfast profiles lists them) or a YAML file", err))
@@ -111,8 +111,8 @@ func readSpec(name string) (text []byte, dir string, err error) {
 }
 
 // named is the spec that an argument of holdfast up names.
-func named(name string) (beginning, error) {
-	text, dir, err := readSpec(name)
+func named(ctx context.Context, name string) (beginning, error) {
+	text, dir, err := readSpec(ctx, name)
 	if err != nil {
 		return beginning{}, err
 	}
@@ -123,7 +123,7 @@ func named(name string) (beginning, error) {
 // begin says what a fleet begins with: what was asked for, or else the spec that
 // was applied in the state directory last, or else the default profile. Which of
 // them it is, and what became of another, is told to the person.
-func begin(asked beginning, state *statedir.Dir, tell io.Writer) (beginning, error) {
+func begin(ctx context.Context, asked beginning, state *statedir.Dir, tell io.Writer) (beginning, error) {
 	kept, ok, err := state.Kept()
 	var torn *statedir.TornError
 	switch {
@@ -133,7 +133,7 @@ func begin(asked beginning, state *statedir.Dir, tell io.Writer) (beginning, err
 	case err != nil:
 		return beginning{}, err
 	case !ok && asked.spec == nil:
-		return named(profiles.Default)
+		return named(ctx, profiles.Default)
 	case !ok:
 		return asked, nil
 	case asked.spec == nil:
@@ -161,7 +161,7 @@ func begin(asked beginning, state *statedir.Dir, tell io.Writer) (beginning, err
 func up(ctx context.Context, o plain.UpOptions) (err error) {
 	var asked beginning
 	if o.Spec != "" {
-		if asked, err = named(o.Spec); err != nil {
+		if asked, err = named(ctx, o.Spec); err != nil {
 			return err
 		}
 	}
@@ -177,7 +177,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	b, err := begin(asked, state, os.Stderr)
+	b, err := begin(ctx, asked, state, os.Stderr)
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}

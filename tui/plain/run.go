@@ -2,6 +2,7 @@ package plain
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 )
@@ -36,6 +37,9 @@ applied before is set aside in the state directory, and it is said where.`,
 			return s.worlds.Profiles, cobra.ShellCompDirectiveDefault // and files
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && args[0] == "" {
+				return usage(errors.New("the profile or file is empty; leave it out for the default one"))
+			}
 			if len(args) > 0 {
 				o.Spec = args[0]
 			}

@@ -35,49 +35,57 @@ func (s *shell) file(c *cobra.Command, path *string) *cobra.Command {
 	return c
 }
 
-// ReadSpec reads a file that should be a spec.
-func ReadSpec(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	return bounded(f)
+// ReadSpec reads a file that should be a spec. A pipe may keep its reader for
+// ever, so it ends with ctx.
+func ReadSpec(ctx context.Context, path string) ([]byte, error) {
+	return reading(ctx, func() ([]byte, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		return bounded(f)
+	})
 }
 
 // bounded reads what may be a spec: one byte more than the limit tells that it
 // is none, however much there is.
 func bounded(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, api.SpecSizeMax+1)) }
 
+// reading leaves a read that does not end to the end of the program.
+func reading(ctx context.Context, read func() ([]byte, error)) (b []byte, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b, err = read()
+	}()
+	select {
+	case <-done:
+		return b, err
+	case <-ctx.Done():
+		return nil, errors.New("interrupted before all of it was there")
+	}
+}
+
 // readSpec reads a file, or standard input for "-".
-func (s *shell) readSpec(path string) (api.Apply, error) {
-	a := api.Apply{Name: path}
-	var from io.Reader = s.in
+func (s *shell) readSpec(ctx context.Context, path string) (a api.Apply, err error) {
+	var b []byte
 	if path == "-" {
 		a.Name = "stdin"
-		dir, err := os.Getwd()
-		if err != nil {
-			return a, fmt.Errorf("read the spec: %w", err)
+		if a.Dir, err = os.Getwd(); err == nil {
+			b, err = reading(ctx, func() ([]byte, error) { return bounded(s.in) })
 		}
-		a.Dir = dir
 	} else {
-		f, err := os.Open(path)
-		if err != nil {
-			return a, usage(fmt.Errorf("read the spec: %w", err))
+		a.Name = path
+		if path, err = filepath.Abs(path); err == nil {
+			a.Dir = filepath.Dir(path)
+			b, err = ReadSpec(ctx, a.Name)
 		}
-		defer func() { _ = f.Close() }()
-		from = f
-		abs, err := filepath.Abs(path)
-		if err != nil {
-			return a, fmt.Errorf("read the spec: %w", err)
-		}
-		a.Dir = filepath.Dir(abs)
 	}
-	b, err := bounded(from)
-	if err != nil {
+	switch {
+	case err != nil:
 		return a, usage(fmt.Errorf("read the spec: %w", err))
-	}
-	if len(b) > api.SpecSizeMax {
+	case len(b) > api.SpecSizeMax:
 		return a, exit{ExitFailed, fmt.Errorf("%s has more than %d bytes, the limit of a spec", a.Name, api.SpecSizeMax)}
 	}
 	a.Text = string(b)
@@ -94,7 +102,7 @@ back, apply the one before. A spec with errors is refused with all of them.`,
 		Example: `  holdfast apply -f fleet.yaml --wait
   holdfast profiles single-site | holdfast apply -f - --dry-run`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := s.readSpec(path)
+			a, err := s.readSpec(cmd.Context(), path)
 			if err != nil {
 				return err
 			}
@@ -117,8 +125,8 @@ func (s *shell) validateCommand() *cobra.Command {
 file:line:column. No fleet is needed. The exit code is 1 when it has errors.`,
 		Example: `  holdfast validate -f fleet.yaml
   holdfast profiles single-site | holdfast validate -f -`,
-		RunE: func(*cobra.Command, []string) error {
-			a, err := s.readSpec(path)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := s.readSpec(cmd.Context(), path)
 			if err != nil {
 				return err
 			}
@@ -172,7 +180,7 @@ func (s *shell) diffCommand() *cobra.Command {
 		Long:    "Show how a spec differs from the one in force. The exit code is 0 when it does\nnot, and 1 when it does or has errors.",
 		Example: "  holdfast diff -f fleet.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := s.readSpec(path)
+			a, err := s.readSpec(cmd.Context(), path)
 			if err != nil {
 				return err
 			}

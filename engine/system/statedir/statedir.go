@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -80,6 +81,9 @@ func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("statedir: %w", err)
 	}
+	if err := own(path); err != nil {
+		return nil, err
+	}
 	if err := os.Chmod(path, 0o700); err != nil {
 		return nil, fmt.Errorf("statedir: %s is not ours: %w", path, err)
 	}
@@ -111,6 +115,31 @@ func Open(path string) (*Dir, error) {
 		return nil, fmt.Errorf("statedir: %w", err)
 	}
 	return d, nil
+}
+
+// own refuses a directory that is not ours to close for others: somebody else's,
+// and one that holds other things, such as /tmp or a home.
+func own(path string) error {
+	i, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("statedir: %w", err)
+	}
+	if s, ok := i.Sys().(*syscall.Stat_t); ok && int(s.Uid) != os.Geteuid() {
+		return fmt.Errorf("statedir: %s belongs to user %d, and this is user %d; name a directory of your own with --state", path, s.Uid, os.Geteuid())
+	}
+	if _, err := os.Lstat(filepath.Join(path, lockName)); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return fmt.Errorf("statedir: %w", err)
+	}
+	for _, e := range entries {
+		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile}, e.Name()) {
+			return fmt.Errorf("statedir: %s holds other things (%q); name a directory for the fleet alone, such as --state %s", path, e.Name(), filepath.Join(path, "holdfast"))
+		}
+	}
+	return nil
 }
 
 func (d *Dir) file() string { return filepath.Join(d.Path, "processes.json") }

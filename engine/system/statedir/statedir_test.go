@@ -92,6 +92,34 @@ func TestSecondFleetIsToldOfTheFirst(t *testing.T) {
 	open(t, dir)
 }
 
+// TestLeavesOtherPlacesAlone: a directory with other things in it is not taken,
+// and keeps its mode.
+func TestLeavesOtherPlacesAlone(t *testing.T) {
+	dir := filepath.Join(place(t), "home")
+	if err := os.MkdirAll(filepath.Join(dir, "letters"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := statedir.Open(dir)
+	if err == nil || !strings.Contains(err.Error(), "holds other things") || !strings.Contains(err.Error(), "--state "+dir+"/holdfast") {
+		t.Errorf("%v", err)
+	}
+	if i, err := os.Stat(dir); err != nil || i.Mode().Perm() != 0o755 {
+		t.Errorf("its mode is %o now, %v", i.Mode().Perm(), err)
+	}
+	if os.Geteuid() == 0 { // only root can give a directory away
+		other := filepath.Join(place(t), "other")
+		if err := os.Mkdir(other, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(other, 4242, 4242); err != nil {
+			t.Skip(err)
+		}
+		if _, err := statedir.Open(other); err == nil || !strings.Contains(err.Error(), "belongs to user 4242") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 // abandon leaves a directory as a fleet does that is killed: with its record of
 // processes, and its lock dropped by the kernel.
 func abandon(t *testing.T, dir, record string) {
