@@ -93,6 +93,9 @@ func (k *keeper) start(p *process) {
 	k.pids++
 	p.running, p.pid, p.began = true, 1000+k.pids, w.now
 	p.life++
+	if p.fault != nil { // it ended by itself while a fault was in force, which it still is
+		p.suffer(p.fault)
+	}
 	w.trace.say(w.now, "%s starts, pid %d", p.name, p.pid)
 	w.truth.refresh()
 	w.tellFleet(fleet.Process{Backend: p.name, PID: p.pid, Running: true})
@@ -150,15 +153,7 @@ func (k *keeper) injure(p *process, o fleet.FaultOrder) {
 		return
 	}
 	p.fault, p.since = &o, w.now
-	switch o.Kind {
-	case api.FaultKill:
-		p.die("signal: killed")
-	case api.FaultFreeze:
-		p.frozen = true
-	case api.FaultSlow:
-		p.delay = o.Delay
-	case api.FaultRestart:
-	}
+	p.suffer(&o)
 	w.truth.refresh()
 	if o.DeadMan <= 0 {
 		return
@@ -171,6 +166,19 @@ func (k *keeper) injure(p *process, o fleet.FaultOrder) {
 			k.carry(back)
 		}
 	})
+}
+
+// suffer does to a process what a fault that stays in force does.
+func (p *process) suffer(o *fleet.FaultOrder) {
+	switch o.Kind {
+	case api.FaultKill:
+		p.die("signal: killed")
+	case api.FaultFreeze:
+		p.frozen = true
+	case api.FaultSlow:
+		p.delay = o.Delay
+	case api.FaultRestart:
+	}
 }
 
 // mend takes a fault back. To mend what is well is no error: a revert may be
