@@ -50,7 +50,7 @@ var reasonSentences = map[Reason]string{
 	ReasonWrongKind:      "this cannot be done to a target of that kind",
 	ReasonOutOfRange:     "the value is out of range",
 	ReasonNotConfirmed:   "it is dangerous and was not confirmed",
-	ReasonNothingToDo:    "it is so already",
+	ReasonNothingToDo:    "nothing to do",
 	ReasonLastServing:    "it is the last one that serves; users would notice",
 	ReasonNotOurs:        "the process is not run by this fleet",
 	ReasonFaultInForce:   "a fault is already in force on it",
