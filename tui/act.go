@@ -49,7 +49,7 @@ func (a *app) refusal(b keys.Binding) string {
 	case a.x.Status == nil:
 		return "there is no picture yet"
 	case a.x.ReadOnly:
-		return "read-only: " + api.ReasonReadOnly.Sentence()
+		return "read-only: " + a.readOnly()
 	case !a.x.Live:
 		return "this is the past; p goes back to now"
 	case a.lost != nil:
@@ -60,9 +60,28 @@ func (a *app) refusal(b keys.Binding) string {
 		}
 		return ""
 	case b.Action == keys.Apply:
-		return stops(a.stagedWeights().Check(a.x.Status))
+		return a.stops(a.stagedWeights())
 	}
-	return stops(b.Command(a.x.Status, a.target()).Check(a.x.Status))
+	return a.stops(b.Command(a.x.Status, a.target()))
+}
+
+// readOnly says why this session only looks.
+func (a *app) readOnly() string {
+	if a.opt.ReadOnlyWhy != "" {
+		return a.opt.ReadOnlyWhy
+	}
+	return api.ReasonReadOnly.Sentence()
+}
+
+// stops says why a command would be refused whatever is confirmed: first what the
+// person may, then what the fleet says.
+func (a *app) stops(c api.Command) string {
+	if a.opt.May != nil {
+		if why := stops(a.opt.May(c)); why != "" {
+			return why
+		}
+	}
+	return stops(c.Check(a.x.Status))
 }
 
 // stops is the sentence of the first refusal that no confirmation answers.
@@ -109,14 +128,18 @@ func (a *app) act(b keys.Binding) tea.Cmd {
 // ask opens the plan of a command.
 func (a *app) ask(c api.Command) {
 	if a.x.ReadOnly || !a.x.Live {
-		a.say(theme.Warn, "acts are off: "+api.ReasonReadOnly.Sentence())
+		a.say(theme.Warn, "acts are off: "+a.readOnly())
 		return
 	}
-	if why := stops(c.Check(a.x.Status)); why != "" {
+	if why := a.stops(c); why != "" {
 		a.say(theme.Warn, c.Sentence()+": "+why)
 		return
 	}
-	a.overlay, a.dirty = dialog.NewPlan(c, a.x.Status), true
+	p := dialog.NewPlan(c, a.x.Status)
+	if a.opt.AskWhy {
+		p.AskWhy()
+	}
+	a.overlay, a.dirty = p, true
 }
 
 // answer does what a dialog asks for.

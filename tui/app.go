@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -50,6 +51,7 @@ type app struct {
 	note    note
 	undo    undo
 	waiting map[string]string // receipts whose result is awaited, and what was asked
+	others  []string          // who else looks
 	blurred time.Time
 
 	canvas *widget.Canvas
@@ -151,6 +153,10 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if a.take(m.Update) {
 			a.adopt()
 		}
+		if first := a.opt.First; len(first) > 0 && a.x.Status != nil {
+			a.opt.First = nil
+			return a, tea.Batch(a.words(first), feed.Next(a.updates, a.conn))
+		}
 		return a, feed.Next(a.updates, a.conn)
 	case feed.Lost:
 		if m.Conn != a.conn || a.ctx.Err() != nil {
@@ -200,6 +206,11 @@ const restAfter = time.Minute
 // adopt shows the newest picture, unless the console looks at the past.
 func (a *app) adopt() {
 	now := a.opt.Now()
+	if a.opt.Others != nil {
+		if all := a.opt.Others(); !slices.Equal(all, a.others) {
+			a.others, a.dirty = all, true
+		}
+	}
 	resting := !a.blurred.IsZero() && now.Sub(a.blurred) > restAfter
 	if !a.paused && a.live != nil {
 		if resting && a.x.Status != nil && a.x.Status.Seq == a.live.Seq && a.x.Status.State == a.live.State {

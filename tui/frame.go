@@ -188,6 +188,9 @@ func (a *app) freshness(w int) []piece {
 	} else {
 		all = append(all, piece{theme.Title, "RW"})
 	}
+	if n := len(a.others); n > 0 {
+		all = append(all, piece{theme.Accent, fmt.Sprintf(" +%d watching", n)})
+	}
 	return append(all, dot, piece{theme.Title, page.Clock(a.opt.Now()) + "Z"})
 }
 

@@ -11,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/tui/feed"
 	"github.com/holdfast-edge/holdfast/tui/theme"
 )
 
@@ -23,8 +24,18 @@ type Options struct {
 	// Environ is the terminal's environment; nil is the process's own.
 	Environ []string
 	Actor   api.Actor
-	// ReadOnly sessions may only look.
-	ReadOnly bool
+	// ReadOnly sessions may only look. ReadOnlyWhy says whose and why, where it is
+	// not the person's own wish.
+	ReadOnly    bool
+	ReadOnlyWhy string
+	// May says why this person may not ask for a command; nil: they may for all.
+	May func(api.Command) []api.Refusal
+	// AskWhy has a dangerous command wait for its reason.
+	AskWhy bool
+	// Others says who else looks, one a line; nil: nobody can.
+	Others func() []string
+	// First is a line of the palette that is carried out with the first picture.
+	First []string
 	// Theme is dark, light, 16 or none; empty asks the terminal for its
 	// background, and takes none when NO_COLOR is set.
 	Theme theme.Palette
@@ -38,6 +49,9 @@ type Options struct {
 	Now func() time.Time
 	// Program is added to the terminal program's options, for tests and SSH.
 	Program []tea.ProgramOption
+	// Messages come from outside of the terminal: its size where it is no device of
+	// this host, and tea.QuitMsg.
+	Messages <-chan tea.Msg
 }
 
 // ErrNoTerminal means that the console cannot be drawn here.
@@ -78,7 +92,9 @@ func Run(ctx context.Context, opt Options) error {
 	if opt.Environ != nil {
 		program = append(program, tea.WithEnvironment(opt.Environ))
 	}
-	_, err := tea.NewProgram(a, append(program, opt.Program...)...).Run()
+	p := tea.NewProgram(a, append(program, opt.Program...)...)
+	go feed.Forward(ctx, p, opt.Messages)
+	_, err := p.Run()
 	if errors.Is(err, tea.ErrInterrupted) || ctx.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
 		return nil
 	}

@@ -42,6 +42,8 @@ func (a *app) words(words []string) tea.Cmd {
 			t = ref
 		}
 		a.overlay = dialog.NewExplain(&a.x, t)
+	case first == "who":
+		a.say(theme.Text, a.who())
 	case first == "ro":
 		a.x.ReadOnly = true
 		a.say(theme.Text, "this session only looks from now on")
@@ -71,4 +73,15 @@ func (a *app) words(words []string) tea.Cmd {
 		a.ask(c)
 	}
 	return nil
+}
+
+// who says who else looks.
+func (a *app) who() string {
+	switch {
+	case a.opt.Others == nil:
+		return "this console is not shared: who else looks is known over SSH only"
+	case len(a.others) == 0:
+		return "nobody else looks"
+	}
+	return "also here: " + strings.Join(a.others, "; ")
 }

@@ -25,7 +25,7 @@ type Palette struct {
 const paletteMost = 12
 
 // Looks are the words of the palette that change nothing in the fleet.
-var Looks = []string{"live", "at -1m", "explain", "theme dark", "theme light", "theme 16", "theme none", "ascii", "mouse on", "mouse off", "ro", "help", "q"}
+var Looks = []string{"live", "at -1m", "explain", "theme dark", "theme light", "theme 16", "theme none", "ascii", "mouse on", "mouse off", "ro", "who", "help", "q"}
 
 // NewPalette returns the palette for a picture and the names of the pages.
 func NewPalette(s *api.Status, pages []string) *Palette {

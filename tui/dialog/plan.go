@@ -31,11 +31,20 @@ type Plan struct {
 	typed      Line
 	production bool
 	rev        uint64
+	askWhy     bool // what needs a confirmation needs a reason as well
 }
 
 // NewPlan makes the plan of a command from a picture.
 func NewPlan(c api.Command, s *api.Status) *Plan {
 	return &Plan{command: c, plan: build(c, s), production: s.Production, rev: s.Rev}
+}
+
+// AskWhy locks what needs a confirmation until a reason is given as well.
+func (p *Plan) AskWhy() { p.askWhy = true }
+
+// lacksWhy reports whether a reason is missing.
+func (p *Plan) lacksWhy() bool {
+	return p.askWhy && p.plan.confirm != "" && strings.TrimSpace(p.reason.String()) == ""
 }
 
 // See implements Dialog: a plan is void when what it says is not so any more.
@@ -108,6 +117,9 @@ func (p *Plan) enter() Answer {
 		p.move(1)
 		return Answer{}
 	case !p.typedRight():
+		return Answer{}
+	case p.lacksWhy():
+		p.focus = onReason
 		return Answer{}
 	}
 	return Answer{Close: true, Do: &api.Request{Command: p.command, Why: strings.TrimSpace(p.reason.String()), Confirm: p.typed.String()}}
@@ -274,6 +286,8 @@ func (p *Plan) drawInput(c *widget.Canvas, y int, roomy bool) {
 	switch {
 	case !p.typedRight():
 		k, note = theme.Dim, "locked until it matches"
+	case p.lacksWhy():
+		k, note = theme.Dim, "locked until there is a reason"
 	case p.focus == onAct || p.focus == onType:
 		k = theme.Mode
 	case p.focus == onCancel:

@@ -95,3 +95,16 @@ func Drill(s *api.Status) *api.Drill {
 	}
 	return nil
 }
+
+// Forward sends a program what comes from outside of its terminal, until ctx
+// ends.
+func Forward(ctx context.Context, p *tea.Program, from <-chan tea.Msg) {
+	for {
+		select {
+		case m := <-from:
+			p.Send(m)
+		case <-ctx.Done():
+			return
+		}
+	}
+}

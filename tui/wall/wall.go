@@ -30,8 +30,11 @@ type Options struct {
 	ASCII bool
 	// Now is the clock; nil is the wall clock.
 	Now func() time.Time
-	// Program is added to the terminal program's options, for tests.
+	// Program is added to the terminal program's options, for tests and SSH.
 	Program []tea.ProgramOption
+	// Messages come from outside of the terminal: its size where it is no device of
+	// this host, and tea.QuitMsg.
+	Messages <-chan tea.Msg
 }
 
 const (
@@ -63,7 +66,9 @@ func Run(ctx context.Context, o Options) error {
 	if o.Environ != nil {
 		program = append(program, tea.WithEnvironment(o.Environ))
 	}
-	_, err := tea.NewProgram(newBoard(ctx, o), append(program, o.Program...)...).Run()
+	p := tea.NewProgram(newBoard(ctx, o), append(program, o.Program...)...)
+	go feed.Forward(ctx, p, o.Messages)
+	_, err := p.Run()
 	if errors.Is(err, tea.ErrInterrupted) || ctx.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
 		return nil
 	}

@@ -1,0 +1,376 @@
+package sshd_test
+
+import (
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/audit"
+	"github.com/holdfast-edge/holdfast/tui/internal/fixture"
+	"github.com/holdfast-edge/holdfast/tui/sshd"
+)
+
+// heap is what the process holds.
+func heap() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	runtime.GC()
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
+
+// A terminal of a size that nobody has is refused before anything is drawn for
+// it, and one that grows to it keeps its size.
+func TestHugeTerminal(t *testing.T) {
+	mina := newKey(t)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina"))
+	other := r.open(r.dial(mina), 100, 30, "")
+	other.shows("[1 ")
+	before := heap()
+	for _, size := range [][2]int{{60000, 60000}, {1001, 10}, {10, 401}, {1000, 400}, {1 << 20, 1 << 20}} {
+		s, err := r.dial(mina).NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.RequestPty("xterm-256color", size[1], size[0], gossh.TerminalModes{}); err == nil {
+			t.Errorf("%dx%d is granted", size[0], size[1])
+		}
+		// A client that goes on without one has no console.
+		var errs strings.Builder
+		s.Stderr = &errs
+		_ = s.Shell()
+		_ = s.Wait()
+		if !strings.Contains(errs.String(), "a terminal is needed") {
+			t.Errorf("it hears %q", errs.String())
+		}
+	}
+	grows := r.open(r.dial(mina), 80, 24, "")
+	grows.shows("[1 ")
+	for range 20 {
+		if err := grows.WindowChange(60000, 60000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grows.press("5")
+	grows.shows("[5 ")
+	if more := int64(heap()) - int64(before); more > 64<<20 {
+		t.Errorf("it holds %d MB more", more>>20)
+	}
+	other.press("5")
+	other.shows("[5 ")
+}
+
+// A closed session ends at once though its connection lives on, as with a client
+// that shares one; its neighbours on the connection do not notice, and nothing of
+// it stays.
+func TestSharedConnection(t *testing.T) {
+	mina := newKey(t)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina"))
+	other := r.open(r.dial(mina), 100, 30, "")
+	other.shows("[1 ")
+	c := r.dial(mina)
+	stays := r.open(c, 100, 30, "")
+	stays.shows("+1 watching")
+	before := runtime.NumGoroutine()
+	for range 2 {
+		x := r.open(c, 100, 30, "")
+		x.shows("+2 watching")
+		if err := x.Session.Close(); err != nil {
+			t.Fatal(err)
+		}
+		x.ends()
+		eventually(t, "its session is over", func() bool { return strings.Contains(stays.screen(), "+1 watching") })
+	}
+	eventually(t, "its goroutines are gone", func() bool { return runtime.NumGoroutine() <= before+2 })
+	for _, x := range []*terminal{stays, other} {
+		x.press("5")
+		x.shows("[5 ")
+	}
+}
+
+// pausable is a connection whose reader can be held.
+type pausable struct {
+	net.Conn
+	held atomic.Bool
+	free chan struct{}
+}
+
+func (p *pausable) Read(b []byte) (int, error) {
+	if p.held.Load() {
+		<-p.free
+	}
+	return p.Conn.Read(b)
+}
+
+// A terminal that is not read is dropped when it is too far behind, while all
+// others see what they saw.
+func TestClientThatStopsReading(t *testing.T) {
+	mina := newKey(t)
+	many := fixture.Of(60)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina"), func(o *sshd.Options) {
+		o.Client = &fleet{every: 200 * time.Millisecond, picture: func() *api.Status { return many }, gone: make(chan struct{})}
+	})
+	other := r.open(r.dial(mina), 100, 30, "")
+	other.shows("[1 ")
+	c := r.dial(mina)
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RequestPty("xterm-256color", 200, 600, gossh.TerminalModes{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.StdoutPipe(); err != nil { // nobody reads it
+		t.Fatal(err)
+	}
+	in, err := s.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shell(); err != nil {
+		t.Fatal(err)
+	}
+	other.shows("+1 watching")
+	// Two hundred rows are drawn anew as often as a frame is drawn.
+	began := time.Now()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for press := "3"; ; press = "\x0c" {
+		if _, err := io.WriteString(in, press); err != nil {
+			break
+		}
+		if time.Since(began) > 2*patience {
+			t.Fatal("it is not dropped")
+		}
+		<-again.C
+		if !strings.Contains(other.screen(), "watching") {
+			break
+		}
+	}
+	t.Logf("dropped after %s", time.Since(began).Round(time.Millisecond))
+	other.press("5")
+	other.shows("[5 ")
+	if _, _, code := r.run(c, "echo the connection lives"); code != 0 {
+		t.Error("its connection ended with it")
+	}
+}
+
+// A client that is gone without a word, as when a laptop is closed, answers
+// nothing and is let go.
+func TestClientThatIsGone(t *testing.T) {
+	mina := newKey(t)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina"), func(o *sshd.Options) { o.Alive = 500 * time.Millisecond })
+	other := r.open(r.dial(mina), 100, 30, "")
+	other.shows("[1 ")
+	n, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pausable{Conn: n, free: make(chan struct{})}
+	conn, chans, reqs, err := gossh.NewClientConn(p, r.addr, r.config("mina", mina))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := gossh.NewClient(conn, chans, reqs)
+	defer c.Close()
+	defer close(p.free)
+	r.open(c, 100, 30, "").shows("[1 ")
+	other.shows("watching")
+	p.held.Store(true)
+	eventually(t, "it is let go", func() bool { return len(r.book.find(audit.KindLogout, "did not answer")) > 0 })
+	eventually(t, "nobody watches", func() bool { return !strings.Contains(other.screen(), "watching") })
+}
+
+// A command whose output nobody takes ends as well, in its own time.
+func TestCommandThatNobodyReads(t *testing.T) {
+	mina := newKey(t)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina"))
+	c := r.dial(mina)
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("flood"); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, code := r.run(c, "echo beside it"); code != 0 || out != "beside it\n" {
+		t.Errorf("its neighbour reads %q", out)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Sessions have limits: of one key, of one connection, and in all.
+func TestLimits(t *testing.T) {
+	mina, kenji, akiko := newKey(t), newKey(t), newKey(t)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina")+authorized(`role="viewer"`, kenji, "kenji")+authorized(`role="viewer"`, akiko, "akiko"), func(o *sshd.Options) {
+		o.Limits.PerKey, o.Limits.Sessions = 3, 5
+	})
+	for range 3 {
+		r.open(r.dial(mina), 80, 24, "").shows("[1 ")
+	}
+	if _, errs, code := r.run(r.dial(mina), "echo x"); code != 3 || !strings.Contains(errs, "this key has 3 sessions open") {
+		t.Errorf("a fourth one: %d, %s", code, errs)
+	}
+	for range 2 {
+		r.open(r.dial(kenji), 80, 24, "").shows("[1 ")
+	}
+	if _, errs, code := r.run(r.dial(akiko), "echo x"); code != 3 || !strings.Contains(errs, "5 sessions are open") {
+		t.Errorf("a sixth one: %d, %s", code, errs)
+	}
+	if len(r.book.find(audit.KindRefuse, "this key has 3 sessions open")) != 1 {
+		t.Error("it is not recorded")
+	}
+}
+
+func TestChannelsOfOneConnection(t *testing.T) {
+	mina := newKey(t)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina"))
+	c := r.dial(mina)
+	opened := 0
+	for range 40 {
+		if _, err := c.NewSession(); err != nil {
+			if !strings.Contains(err.Error(), "too many sessions on this connection") {
+				t.Fatal(err)
+			}
+			break
+		}
+		opened++
+	}
+	if opened != 10 {
+		t.Errorf("%d channels are open", opened)
+	}
+}
+
+// A thousand requests of every kind before, during and after a session's begin
+// hold up nobody and are not kept.
+func TestFloodOfRequests(t *testing.T) {
+	mina := newKey(t)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina"))
+	other := r.open(r.dial(mina), 100, 30, "")
+	other.shows("[1 ")
+	c := r.dial(mina)
+	ch, reqs, err := c.OpenChannel("session", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go gossh.DiscardRequests(reqs)
+	big := strings.Repeat("x", 30_000)
+	flood := func() {
+		for i := range 1000 {
+			kind := []string{"env", "signal", "window-change", "pty-req", "nonsense", "break", "subsystem"}[i%7]
+			payload := gossh.Marshal(struct{ A, B string }{"LANG", big})
+			if kind == "window-change" {
+				payload = gossh.Marshal(struct{ A, B, C, D uint32 }{80, 24, 0, 0})
+			}
+			if _, err := ch.SendRequest(kind, false, payload); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := heap()
+	flood()
+	ok, err := ch.SendRequest("pty-req", true, gossh.Marshal(struct {
+		Term       string
+		A, B, C, D uint32
+		Modes      string
+	}{"xterm", 80, 24, 0, 0, ""}))
+	if err != nil || !ok {
+		t.Fatalf("no terminal: %t, %v", ok, err)
+	}
+	if ok, err := ch.SendRequest("shell", true, nil); err != nil || !ok {
+		t.Fatalf("no shell: %t, %v", ok, err)
+	}
+	flood()
+	go func() { _, _ = io.Copy(io.Discard, ch) }()
+	if ok, err := ch.SendRequest("shell", true, nil); err != nil || ok {
+		t.Errorf("a second shell: %t, %v", ok, err)
+	}
+	other.shows("+1 watching")
+	if more := int64(heap()) - int64(before); more > 32<<20 {
+		t.Errorf("it holds %d MB more", more>>20)
+	}
+	_ = ch.Close()
+	eventually(t, "it is over", func() bool { return !strings.Contains(other.screen(), "watching") })
+}
+
+// Twenty consoles share one stream of the fleet, and it ends a while after them.
+func TestTwentySessions(t *testing.T) {
+	mina := newKey(t)
+	r := newRig(t, authorized(`role="viewer"`, mina, "mina"))
+	var all []*terminal
+	for range 20 {
+		all = append(all, r.open(r.dial(mina), 120, 36, ""))
+	}
+	for _, x := range all {
+		x.shows("+19 watching")
+	}
+	r.fleet.mu.Lock()
+	watchers, began := r.fleet.watchers, r.fleet.began
+	r.fleet.mu.Unlock()
+	if watchers != 1 || began != 1 {
+		t.Errorf("%d watch the fleet, %d did", watchers, began)
+	}
+	// The fleet goes: every console keeps its picture and says how old it is.
+	close(r.fleet.gone)
+	for _, x := range all {
+		x.shows("STALE")
+	}
+	r.fleet.mu.Lock()
+	r.fleet.gone = nil
+	r.fleet.mu.Unlock()
+	for _, x := range all {
+		x.shows("live")
+	}
+}
+
+func TestHostKey(t *testing.T) {
+	path := t.TempDir() + "/deep/host_key"
+	made := make(chan gossh.Signer, 8)
+	for range cap(made) {
+		go func() {
+			k, err := sshd.HostKey(path)
+			if err != nil {
+				t.Error(err)
+			}
+			made <- k
+		}()
+	}
+	first := <-made
+	for range cap(made) - 1 {
+		if k := <-made; k == nil || first == nil || gossh.FingerprintSHA256(k.PublicKey()) != gossh.FingerprintSHA256(first.PublicKey()) {
+			t.Fatal("two that began at once have two keys")
+		}
+	}
+	if i, err := os.Stat(path); err != nil || i.Mode().Perm() != 0o600 || first.PublicKey().Type() != gossh.KeyAlgoED25519 {
+		t.Errorf("%v, %v, %s", i, err, first.PublicKey().Type())
+	}
+	if left, _ := os.ReadDir(t.TempDir() + "/deep"); len(left) > 1 {
+		t.Errorf("%d files are left", len(left))
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sshd.HostKey(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a key that others may read: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Chmod(path, 0o600)
+	if _, err := sshd.HostKey(path); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("no key: %v", err)
+	}
+}
