@@ -36,7 +36,7 @@ sim: ## SEEDS=1000 simulated worlds with faults
 fuzz: ## each fuzz target for T=60s
 	@for p in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test $$p -list '^Fuzz' 2>/dev/null | grep '^Fuzz'); do \
-	    echo "$$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) || exit 1; done; done
+	    echo "$$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) -fuzzminimizetime 20x || exit 1; done; done
 
 lab: build lab-tools ## real peers in network namespaces; needs root
 	$(GO) test -tags lab -count=1 -timeout 1500s -v ./sim/lab/... | grep -v '^=== '; exit $${PIPESTATUS[0]}
