@@ -18,9 +18,8 @@
 //
 // # Refuses
 //
-// Anything that may block: files, names, TLS, UDP's few probes. Those stay on
-// goroutines, and so does everything where there is no Poll: New says so on
-// systems without one.
+// Anything that may block: files, names, TLS. Those stay on goroutines, and so
+// does everything where there is no Poll: New says so on systems without one.
 //
 // # Differs
 //

@@ -44,6 +44,9 @@ func (p *Poll) arm() {}
 // Dial is never called.
 func Dial(netip.AddrPort) (int, error) { return -1, errNone }
 
+// DialUDP is never called.
+func DialUDP(netip.AddrPort) (int, error) { return -1, errNone }
+
 // Send is never called.
 func Send(int, []byte) (int, error) { return 0, errNone }
 

@@ -134,6 +134,62 @@ func TestSocket(t *testing.T) {
 	}
 }
 
+// A datagram is sent whole, empty or not, and read once, cut to its room; nobody
+// there is an error as soon as it is known.
+func TestDatagrams(t *testing.T) {
+	for _, address := range []string{"127.34.6.3:0", "[::1]:0"} {
+		c, err := net.ListenPacket("udp", address)
+		if err != nil {
+			t.Log(err) // a system without IPv6
+			continue
+		}
+		p := start(t)
+		s, err := poll.DialUDP(netip.MustParseAddrPort(c.LocalAddr().String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready := make(chan struct{}, 64)
+		if err := p.Watch(s, false, func() { ready <- struct{}{} }); err != nil {
+			t.Fatal(err)
+		}
+		receive := func(b []byte) (int, error) {
+			for {
+				n, err := poll.Receive(s, b)
+				if !errors.Is(err, syscall.EAGAIN) {
+					return n, err
+				}
+				<-ready
+			}
+		}
+		buf := make([]byte, 16)
+		for _, text := range []string{"one", "", "a datagram that has no room"} {
+			if n, err := poll.Send(s, []byte(text)); n != len(text) || err != nil {
+				t.Fatal(n, err)
+			}
+			whole := make([]byte, 64)
+			n, from, err := c.ReadFrom(whole)
+			if err != nil || string(whole[:n]) != text {
+				t.Fatalf("%q arrived, want %q; %v", whole[:n], text, err)
+			}
+			if _, err := c.WriteTo(whole[:n], from); err != nil {
+				t.Fatal(err)
+			}
+			if n, err = receive(buf); err != nil || string(buf[:n]) != text[:min(len(text), len(buf))] {
+				t.Errorf("got %q, %v; want %q", buf[:n], err, text)
+			}
+		}
+		_ = c.Close()
+		if _, err := poll.Send(s, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := receive(buf); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("nobody there is %v", err)
+		}
+		p.Forget(s)
+		poll.Close(s)
+	}
+}
+
 // Nobody there is an error of Dial or of Send, as soon as it is known.
 func TestRefused(t *testing.T) {
 	l, err := net.Listen("tcp", "127.34.6.2:0")

@@ -46,12 +46,22 @@ func timerSet(timer int, after time.Duration) {
 // one host it is connected when Dial returns; Send says whether it is. Addresses
 // with a zone are not for it.
 func Dial(to netip.AddrPort) (socket int, err error) {
+	return dial(to, unix.SOCK_STREAM, unix.IPPROTO_TCP)
+}
+
+// DialUDP makes a UDP socket that does not block and only hears its peer, and
+// what the network says of it: a refusal is an error of the next Send or Receive.
+func DialUDP(to netip.AddrPort) (socket int, err error) {
+	return dial(to, unix.SOCK_DGRAM, unix.IPPROTO_UDP)
+}
+
+func dial(to netip.AddrPort, kind, protocol uintptr) (socket int, err error) {
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	family := uintptr(unix.AF_INET)
 	if !to.Addr().Is4() {
 		family = unix.AF_INET6
 	}
-	fd, _, e := unix.RawSyscall(unix.SYS_SOCKET, family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	fd, _, e := unix.RawSyscall(unix.SYS_SOCKET, family, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
 	if e != 0 {
 		return -1, e
 	}
@@ -72,6 +82,7 @@ func Dial(to netip.AddrPort) (socket int, err error) {
 
 // Send sends what the socket has room for. EAGAIN says that there is none or
 // that the socket is not connected yet; with nothing to send, only the latter.
+// Over UDP it sends one datagram, an empty one too, whole or not at all.
 func Send(socket int, b []byte) (int, error) {
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(socket), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 	if e != 0 {
@@ -81,7 +92,8 @@ func Send(socket int, b []byte) (int, error) {
 }
 
 // Receive reads what is there; 0 without an error is the end, EAGAIN says that
-// nothing is there yet. b is not empty.
+// nothing is there yet. b is not empty. Over UDP it reads one datagram, which may
+// be empty, and forgets what of it has no room in b.
 func Receive(socket int, b []byte) (int, error) {
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(socket), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
 	if e != 0 {

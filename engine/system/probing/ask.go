@@ -20,24 +20,26 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/poll"
 )
 
-// ask is a probe that a Poll carries out: TCP, and HTTP whose answer is as plain
-// as nearly all are. It connects and sends where it is started, which nearby is
-// over at once, and waits once, for the answer. An answer that takes more than
-// one look goes on as web does it, on a goroutine.
+// ask is a probe that a Poll carries out: TCP, UDP, and HTTP whose answer is as
+// plain as nearly all are. It connects and sends where it is started, which
+// nearby is over at once, and waits once, for the answer. An answer of HTTP that
+// takes more than one look goes on as web does it, on a goroutine.
 type ask struct {
 	runner *Runner
 	ctx    context.Context
 	launch probe.Launch
 	done   func(probe.Outcome)
 	began  time.Time
+	until  time.Time // it waits for an answer
 	late   *poll.Alarm
 	stop   func() bool // of the ctx's end
 
-	mu     sync.Mutex
-	socket int
-	send   []byte // what is left of the request
-	lacks  string // what did not come yet
-	over   bool
+	mu      sync.Mutex
+	socket  int
+	pending bool   // there is something to send, or to connect
+	send    []byte // what is left of the request
+	lacks   string // what did not come yet
+	over    bool
 }
 
 // ask starts a probe on the Poll; false: it is none for that.
@@ -46,12 +48,12 @@ func (r *Runner) ask(ctx context.Context, l probe.Launch, done func(probe.Outcom
 		return false
 	}
 	switch l.Probe.Kind {
-	case spec.ProbeTCP:
+	case spec.ProbeTCP, spec.ProbeUDP:
 	case spec.ProbeHTTP:
 		if l.Probe.HTTP.Body != "" {
 			return false // it may take any number of looks to find a text
 		}
-	case spec.ProbeHTTPS, spec.ProbeUDP, spec.ProbeICMP, spec.ProbeExec:
+	case spec.ProbeHTTPS, spec.ProbeICMP, spec.ProbeExec:
 		return false
 	}
 	to, err := netip.ParseAddrPort(l.Address)
@@ -63,7 +65,7 @@ func (r *Runner) ask(ctx context.Context, l probe.Launch, done func(probe.Outcom
 	default:
 		return false // Run waits for a slot
 	}
-	a := &ask{runner: r, ctx: ctx, launch: l, done: done, began: time.Now(), lacks: "no connection"}
+	a := &ask{runner: r, ctx: ctx, launch: l, done: done, began: time.Now(), pending: true, lacks: "no connection"}
 	a.late = r.poll.NewAlarm(a.expired)
 	if o, over := a.begin(to); over {
 		a.tell(o)
@@ -75,34 +77,41 @@ func (r *Runner) ask(ctx context.Context, l probe.Launch, done func(probe.Outcom
 func (a *ask) begin(to netip.AddrPort) (o probe.Outcome, over bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	socket, err := poll.Dial(to)
+	p, wait, dial := a.launch.Probe, a.launch.Probe.Timeout.D(), poll.Dial
+	if p.Kind == spec.ProbeUDP {
+		dial = poll.DialUDP
+	}
+	socket, err := dial(to)
 	if err != nil {
 		a.over = true
-		return a.outcome(unconnected(err)), true
+		return a.outcome(unsent(a.lacks, err)), true
 	}
 	a.socket = socket
-	poll.Reset(socket)
-	if h := a.launch.Probe.HTTP; a.launch.Probe.Kind == spec.ProbeHTTP {
-		name := h.Host
+	if p.Kind == spec.ProbeUDP {
+		a.send, a.lacks = []byte(p.UDP.Request), "no answer"
+		wait, _ = patience(p)
+	} else {
+		poll.Reset(socket)
+	}
+	if p.Kind == spec.ProbeHTTP {
+		name := p.HTTP.Host
 		if name == "" {
 			name = a.launch.Address
 		}
-		a.send = request(h, name)
+		a.send = request(p.HTTP, name)
 	}
+	a.until = a.began.Add(wait)
 	// The end of ctx ends the probe whatever it waits for.
 	a.stop = context.AfterFunc(a.ctx, func() { a.finish(context.Canceled) })
 	if o, over := a.advance(); over {
 		return o, true
 	}
-	a.late.Set(a.began.Add(a.launch.Probe.Timeout.D()))
-	if err := a.runner.poll.Watch(socket, a.waits(), a.ready); err != nil {
+	a.late.Set(a.until)
+	if err := a.runner.poll.Watch(socket, a.pending, a.ready); err != nil {
 		return a.close(unableError{err}), true
 	}
 	return o, false
 }
-
-// waits reports whether the probe waits for room to send, or to be connected.
-func (a *ask) waits() bool { return a.lacks == "no connection" || len(a.send) > 0 }
 
 // advance sends what is to be sent. It is over when there is nothing to wait for
 // any more. The caller holds the lock.
@@ -111,14 +120,13 @@ func (a *ask) advance() (o probe.Outcome, over bool) {
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
 		return o, false
-	case err != nil && a.lacks == "no connection":
-		return a.close(unconnected(err)), true
 	case err != nil:
-		return a.close(lacking(a.lacks, err)), true
+		return a.close(unsent(a.lacks, err)), true
 	case a.launch.Probe.Kind == spec.ProbeTCP:
 		return a.close(nil), true
 	}
 	a.lacks, a.send = "no answer", a.send[n:]
+	a.pending = len(a.send) > 0
 	return o, false
 }
 
@@ -129,14 +137,14 @@ func (a *ask) ready() {
 		a.mu.Unlock()
 		return
 	}
-	if a.waits() {
+	if a.pending {
 		if o, over := a.advance(); over {
 			a.mu.Unlock()
 			a.tell(o)
 			return
 		}
 	}
-	if a.waits() {
+	if a.pending {
 		a.mu.Unlock()
 		return
 	}
@@ -156,6 +164,8 @@ func (a *ask) receive() (o probe.Outcome, over bool) {
 		return o, false
 	case err != nil:
 		return a.close(lacking("no answer", err)), true
+	case a.launch.Probe.Kind == spec.ProbeUDP:
+		return a.close(datagramError(buf[:min(n, datagramMax)], a.launch.Probe.UDP)), true
 	case n == 0:
 		return a.close(answer(bytes.NewReader(nil), a.launch.Probe.HTTP)), true
 	}
@@ -193,12 +203,21 @@ func (a *ask) handOver(first []byte) {
 	}()
 }
 
-// expired is called at the probe's time-out, and at the end of the Poll.
+// expired is called when no answer came in time, and at the end of the Poll.
 func (a *ask) expired() {
 	a.mu.Lock()
-	lacks := a.lacks
+	var err error = lateError{a.lacks, context.DeadlineExceeded}
+	p, pending := a.launch.Probe, a.pending
 	a.mu.Unlock()
-	a.finish(lateError{lacks, context.DeadlineExceeded})
+	switch {
+	case time.Now().Before(a.until):
+		err = unableError{poll.ErrEnded}
+	case p.Kind == spec.ProbeUDP && !pending:
+		if _, silence := patience(p); silence {
+			err = nil
+		}
+	}
+	a.finish(err)
 }
 
 // finish ends the probe unless it is over.

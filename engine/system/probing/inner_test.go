@@ -50,6 +50,11 @@ func TestOursAndTheirs(t *testing.T) {
 			t.Errorf("%v is %q, want %q", err, got, want)
 		}
 	}
+	for err, ours := range map[error]bool{syscall.EMFILE: true, syscall.ENOBUFS: true, syscall.EPERM: true, syscall.ECONNREFUSED: false, syscall.EMSGSIZE: false} {
+		if got := errors.As(unsent("no answer", err), new(unableError)); got != ours {
+			t.Errorf("%v is this host's own: %t, want %t", err, got, ours)
+		}
+	}
 	if err := certificateWords(x509.SystemRootsError{Err: os.ErrNotExist}); !errors.As(err, new(unableError)) {
 		t.Errorf("a host without roots says %v of its target", err)
 	}

@@ -8,28 +8,32 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/probe"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
 	"github.com/holdfast-edge/holdfast/engine/system/probing"
 	"golang.org/x/net/icmp"
 )
 
-func TestTCP(t *testing.T) {
+func TestTCP(t *testing.T) { ways(t, connects) }
+
+func connects(t *testing.T, r *probing.Runner) {
 	ended := make(chan error, 1)
 	address := listen(t, func(c net.Conn) {
 		_, err := c.Read(make([]byte, 1))
 		ended <- err
 	})
-	expect(t, run(t, probing.New("", nil), address, probeOf(spec.ProbeTCP, patience)), probe.Pass, "")
+	expect(t, run(t, r, address, probeOf(spec.ProbeTCP, patience)), probe.Pass, "")
 	// It ends with a reset, so that no port is spent on it for a minute.
 	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the connection ended with %v", err)
 	}
-	expect(t, run(t, probing.New("", nil), nobody(t), probeOf(spec.ProbeTCP, patience)), probe.Fail, "connection refused")
+	expect(t, run(t, r, nobody(t), probeOf(spec.ProbeTCP, patience)), probe.Fail, "connection refused")
 }
 
 // answers is a UDP service that answers what it was asked with what f says;
@@ -58,7 +62,9 @@ func answers(t testing.TB, f func(string) []byte) string {
 	return c.LocalAddr().String()
 }
 
-func TestUDP(t *testing.T) {
+func TestUDP(t *testing.T) { ways(t, asksOverUDP) }
+
+func asksOverUDP(t *testing.T, r *probing.Runner) {
 	echo := func(s string) []byte { return []byte("got " + s) }
 	silent := func(string) []byte { return nil }
 	for _, c := range []struct {
@@ -80,16 +86,91 @@ func TestUDP(t *testing.T) {
 		{"a terminal's commands", func(string) []byte { return []byte("\x1b[2J\x00\xff") }, "x", "y", patience, probe.Fail, "the answer begins with"},
 		{"an empty answer", func(string) []byte { return []byte{} }, "x", "y", patience, probe.Fail, `the answer begins with ""`},
 		{"a long answer", func(string) []byte { return make([]byte, 9000) }, "x", "\x00\x00", patience, probe.Pass, ""},
+		{"a request that no datagram holds", echo, strings.Repeat("x", 70000), "", patience, probe.Fail, "message too long"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			p := probeOf(spec.ProbeUDP, c.timeout)
 			p.UDP.Request, p.UDP.Expect = c.request, c.expect
-			expect(t, run(t, probing.New("", nil), answers(t, c.f), p), c.verdict, c.reason)
+			o := run(t, r, answers(t, c.f), p)
+			expect(t, o, c.verdict, c.reason)
+			if c.timeout == soon && o.Latency < soon/10 {
+				t.Errorf("it waited no longer than %v", o.Latency)
+			}
 		})
 	}
 	p := probeOf(spec.ProbeUDP, patience)
-	expect(t, run(t, probing.New("", nil), nobody(t), p), probe.Fail, "connection refused")
+	expect(t, run(t, r, nobody(t), p), probe.Fail, "connection refused")
+	p.UDP.Request = "x"
+	expect(t, run(t, r, nobody(t), p), probe.Fail, "connection refused")
+	expect(t, run(t, r, "[fe80::1]:9", p), probe.Fail, "invalid argument") // of which link?
+}
+
+// A probe hears only whom it asked, and what it sends is one datagram, the
+// request and no more.
+func TestUDPIsConnected(t *testing.T) { ways(t, hearsOnlyItsPeer) }
+
+func hearsOnlyItsPeer(t *testing.T, r *probing.Runner) {
+	stranger, err := net.ListenPacket("udp", "127.34.1.7:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stranger.Close() }()
+	asked, err := net.ListenPacket("udp", "127.34.1.8:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = asked.Close() }()
+	for _, request := range []string{"", "ping"} {
+		p := probeOf(spec.ProbeUDP, patience)
+		p.UDP.Request, p.UDP.Expect = request, "right"
+		found := make(chan probe.Outcome, 1)
+		r.Start(t.Context(), probe.Launch{Address: asked.LocalAddr().String(), Probe: &p}, func(o probe.Outcome) { found <- o })
+		buf := make([]byte, 64)
+		n, from, err := asked.ReadFrom(buf)
+		if err != nil || string(buf[:n]) != request {
+			t.Fatalf("%q arrived, want %q; %v", buf[:n], request, err)
+		}
+		if _, err := stranger.WriteTo([]byte("wrong"), from); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := asked.WriteTo([]byte("right"), from); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, <-found, probe.Pass, "")
+	}
+}
+
+// A Poll that ends under its probes says nothing of their targets.
+func TestPollEndsUnderProbes(t *testing.T) {
+	p, err := poll.New()
+	if err != nil {
+		t.Skip(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run() }()
+	r := probing.New("", p)
+	quiet := answers(t, func(string) []byte { return nil })
+	asking := probeOf(spec.ProbeUDP, patience)
+	asking.UDP.Request = "x"
+	silent := probeOf(spec.ProbeUDP, patience)
+	web := probeOf(spec.ProbeHTTP, patience)
+	found := make(chan probe.Outcome)
+	start := func(address string, p *spec.Probe) {
+		r.Start(t.Context(), probe.Launch{Address: address, Probe: p}, func(o probe.Outcome) { found <- o })
+	}
+	start(quiet, &asking)
+	start(quiet, &silent)
+	start(hangs(t, ""), &web)
+	p.Close()
+	for range 3 {
+		o := <-found
+		fit(t, o)
+		expect(t, o, probe.Unable, "poll: ended")
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 // pingable reports whether this user may ping at all.
@@ -182,8 +263,9 @@ func leavesNothing(t *testing.T, r *probing.Runner) {
 	short := 30 * time.Millisecond
 	program := probeOf(spec.ProbeExec, short)
 	program.Exec.Command = []string{"sh", "-c", "sleep 1000 & sleep 1000"}
-	udp := probeOf(spec.ProbeUDP, short)
+	udp, silent := probeOf(spec.ProbeUDP, short), probeOf(spec.ProbeUDP, short)
 	udp.UDP.Request = "x"
+	mute := answers(t, func(string) []byte { return nil })
 	round := func(n int) {
 		done := make(chan struct{}, 1000)
 		total := 0
@@ -201,6 +283,8 @@ func leavesNothing(t *testing.T, r *probing.Runner) {
 			}
 			launch(echo, udp)
 			launch(none, udp)
+			launch(mute, udp)
+			launch(mute, silent)
 			launch("127.34.1.1:1", probeOf(spec.ProbeICMP, short))
 			if i%5 == 0 {
 				launch(none, program)

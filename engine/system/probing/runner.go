@@ -167,18 +167,19 @@ var dialer = net.Dialer{KeepAlive: -1}
 func dial(ctx context.Context, network, address string) (c net.Conn, end func(), err error) {
 	c, err = dialer.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, nil, unconnected(err)
+		return nil, nil, unsent("no connection", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	return c, func() { stop(); _ = c.Close() }, nil
 }
 
-// unconnected says whose fault it is that there is no connection.
-func unconnected(err error) error {
+// unsent says whose fault it is that there is no connection, or that nothing can
+// be sent over it.
+func unsent(lacks string, err error) error {
 	if cause.Ours(err) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) { // the last two are this host's own filter
 		return unableError{err}
 	}
-	return lacking("no connection", err)
+	return lacking(lacks, err)
 }
 
 // reset makes Close send a reset instead of leaving the connection in

@@ -9,29 +9,48 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/probe"
+	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
 // datagramMax is how much of a datagram is read: more than an expected text may
 // have.
 const datagramMax = 2048
 
-// udp sends the request and waits for an answer that begins as expected; an
-// empty expectation takes any answer. A probe that neither asks nor expects
-// anything passes when nothing refuses its empty datagram within a tenth of the
-// time-out: UDP gives no better sign.
+// A UDP probe sends one datagram and waits for one that begins as expected; an
+// empty expectation takes any. These are its rules, whoever carries it out.
+
+// patience is how long a probe waits for an answer, and whether it passes when
+// none came. One that neither asks nor expects anything passes when nothing
+// refuses its empty datagram within a tenth of the time-out: UDP gives no better
+// sign.
+func patience(p *spec.Probe) (wait time.Duration, silence bool) {
+	if p.UDP.Request == "" && p.UDP.Expect == "" {
+		return p.Timeout.D() / 10, true
+	}
+	return p.Timeout.D(), false
+}
+
+// datagramError judges an answer.
+func datagramError(b []byte, u *spec.UDPCheck) error {
+	if bytes.HasPrefix(b, []byte(u.Expect)) {
+		return nil
+	}
+	return fmt.Errorf("the answer begins with %.20q, expected %.20q", b, u.Expect)
+}
+
+// udp carries out a UDP probe on its caller's goroutine.
 func udp(ctx context.Context, l probe.Launch) error {
 	c, end, err := dial(ctx, "udp", l.Address)
 	if err != nil {
 		return err
 	}
 	defer end()
-	u := l.Probe.UDP
-	silent := u.Expect == "" && u.Request == ""
-	if _, err := c.Write([]byte(u.Request)); err != nil {
-		return lacking("no answer", err)
+	if _, err := c.Write([]byte(l.Probe.UDP.Request)); err != nil {
+		return unsent("no answer", err)
 	}
-	if silent {
-		if err := c.SetReadDeadline(time.Now().Add(l.Probe.Timeout.D() / 10)); err != nil {
+	wait, silence := patience(l.Probe)
+	if silence {
+		if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
 			return err
 		}
 	}
@@ -39,12 +58,10 @@ func udp(ctx context.Context, l probe.Launch) error {
 	n, err := c.Read(buf)
 	var timeout net.Error
 	switch {
-	case silent && errors.As(err, &timeout) && timeout.Timeout():
+	case silence && errors.As(err, &timeout) && timeout.Timeout():
 		return nil
 	case err != nil:
 		return lacking("no answer", err)
-	case !bytes.HasPrefix(buf[:n], []byte(u.Expect)):
-		return fmt.Errorf("the answer begins with %.20q, expected %.20q", buf[:n], u.Expect)
 	}
-	return nil
+	return datagramError(buf[:n], l.Probe.UDP)
 }

@@ -46,7 +46,7 @@ func (r *Runner) web(ctx context.Context, l probe.Launch) (warning string, err e
 		}
 	}
 	if _, err := c.Write(request(h, name)); err != nil {
-		return "", lacking("no answer", err)
+		return "", unsent("no answer", err)
 	}
 	return warning, answer(c, h)
 }
