@@ -117,6 +117,9 @@ func (in *inspection) everywhere(f *ast.File) {
 		}
 	}
 	for _, id := range declared(f) {
+		if _, ok := foreignNames[id.Name]; ok {
+			continue
+		}
 		for _, w := range words(id.Name) {
 			if instead, bad := badWords[w]; bad {
 				in.note(id.Pos(), "the identifier %s; the glossary says %s", id.Name, instead)

@@ -164,6 +164,11 @@ var badWords = map[string]string{
 	"node": "host", "nodes": "hosts", "master": "primary or active", "masters": "primaries", "slave": "secondary or backup", "slaves": "secondaries",
 }
 
+// foreignNames are methods that somebody else's interface names.
+var foreignNames = map[string]string{
+	"NodeMeta": "memberlist.Delegate",
+}
+
 // topLevel is what may stand in the root directory. bin, state and .git are not
 // in the repository.
 var topLevel = []string{
