@@ -25,7 +25,7 @@ type Backend struct {
 	trouble trouble
 
 	mu      sync.Mutex
-	open    map[*Place]struct{} // those that can be cut
+	open    map[*Place]struct{} // all that were taken, but for those that were cut
 	lost    bool                // it is down and others of its pool are not
 	waiting []chan struct{}     // the queue, oldest first
 }
@@ -42,7 +42,7 @@ type Place struct {
 	Meter   *meter.Meter // the backend's
 
 	backend *Backend
-	cut     func()
+	cut     func() // nil until it is said
 	lost    func() // nil when the flow stays whatever its probes say
 	wasCut  bool
 	good    atomic.Bool // its success is counted already
@@ -64,7 +64,12 @@ func (b *Backend) take(s *Snapshot, i int, p *balance.Pool) *Place {
 		b.taken.Add(1)
 	}
 	b.Meter.FlowOpen()
-	return &Place{Name: b.name, Address: s.Table.Backends[i].Address, Spec: s.Table.Backends[i].Spec, Pool: p.Spec, Meter: &b.Meter, backend: b}
+	place := &Place{Name: b.name, Address: s.Table.Backends[i].Address, Spec: s.Table.Backends[i].Spec, Pool: p.Spec, Meter: &b.Meter, backend: b}
+	// From here on a cut finds it, though how it is cut is only said later.
+	b.mu.Lock()
+	b.open[place] = struct{}{}
+	b.mu.Unlock()
+	return place
 }
 
 // queue waits for a place.
@@ -148,7 +153,6 @@ func (p *Place) OnCutOrLost(cut, lost func()) {
 		return
 	}
 	p.cut, p.lost = cut, lost
-	b.open[p] = struct{}{}
 	already := b.lost
 	b.mu.Unlock()
 	if already && lost != nil {
@@ -186,7 +190,9 @@ func (b *Backend) cut(address string) {
 			continue
 		}
 		p.wasCut = true
-		all = append(all, p.cut)
+		if p.cut != nil {
+			all = append(all, p.cut)
+		}
 		delete(b.open, p)
 	}
 	b.mu.Unlock()
@@ -227,11 +233,9 @@ type Outcome struct {
 // Done gives the place back. It must be called once.
 func (p *Place) Done(o Outcome) {
 	b := p.backend
-	if p.cut != nil {
-		b.mu.Lock()
-		delete(b.open, p)
-		b.mu.Unlock()
-	}
+	b.mu.Lock()
+	delete(b.open, p)
+	b.mu.Unlock()
 	b.Meter.FlowClose()
 	b.taken.Add(-1)
 	if b.limit.Load() > 0 {
