@@ -35,6 +35,8 @@ type clientConn struct {
 	broken atomic.Bool              // nothing can
 	head   atomic.Bool              // a part of a request's head may have come
 	mute   atomic.Bool              // a 408 is not to be said: it could be taken for something else
+
+	ancient ancient // of the bytes that came; below TLS it cannot look
 }
 
 func newClientConn(c net.Conn, plain bool) *clientConn {
@@ -99,6 +101,9 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		return 0, nil // the lookout does that
 	}
 	n, err := c.Conn.Read(p)
+	if c.plain && n > 0 {
+		c.ancient.feed(p[:n])
+	}
 	if n > 0 && (x == nil || len(p) == backgroundRead) && !c.head.Load() {
 		c.head.Store(true)
 		if p[0] == http2Preface[0] && n > 1 && string(p[:min(n, len(http2Preface))]) == http2Preface[:min(n, len(http2Preface))] {

@@ -41,9 +41,10 @@
 //
 // From RFC 9112: line ends of LF alone and folded headers are accepted as the
 // library does, and written anew; a Content-Length beside chunked is dropped
-// (section 6.3) but the connection goes on; over HTTP/1.0, where the library
-// hides a Transfer-Encoding, a body without a Content-Length is refused and any
-// connection but of GET and HEAD is closed. The proxy's testdata/smuggling.txt
+// (section 6.3) but the connection goes on; over HTTP/1.0 a Transfer-Encoding is
+// refused, which the library hides, and a body without a Content-Length; any
+// connection of HTTP/1.0 but of GET and HEAD is closed, and over TLS, where the
+// hidden header cannot be found, those too. The proxy's testdata/smuggling.txt
 // says what each such request gets. A 100 is the server's, said when the backend
 // wants the body or after a second.
 package web

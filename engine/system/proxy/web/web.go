@@ -169,26 +169,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, http.StatusBadRequest, "the request's first line or its host is malformed")
 		return
 	}
-	if old := r.ProtoMajor == 1 && r.ProtoMinor == 0; old && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		// A Transfer-Encoding is hidden from us by the library, and what follows
-		// such a request is not to be trusted (RFC 9112 section 6.1).
-		w.Header().Set("Connection", "close")
-		if _, said := r.Header["Content-Length"]; !said && hasBody(r.Method) {
-			// It has a body whose end nobody has said (RFC 1945 section 7.2.2), or said
-			// by a Transfer-Encoding, which HTTP/1.0 does not have.
-			s.fail(w, http.StatusBadRequest, "the request does not say how long its body is")
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+		if text := c.distrust(r); text != "" {
+			w.Header().Set("Connection", "close")
+			s.fail(w, http.StatusBadRequest, text)
 			return
+		}
+		if !c.plain || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Connection", "close")
 		}
 	}
 	x := &exchange{began: time.Now(), server: s, set: set, w: w, r: r, target: target, source: c.source, snap: s.front.Flows.Now()}
 	x.client.conn = c
 	x.pool = x.snap.Pool(set.Spec.Pool)
 	x.run()
-}
-
-// hasBody reports whether requests of a method are there to carry a body.
-func hasBody(method string) bool {
-	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 
 // fail answers with an error of our own.
