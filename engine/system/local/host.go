@@ -44,7 +44,7 @@ func (f *Fleet) startHost(name string) *hostLoop {
 		Report: func(o balance.Outcomes) { h.loop.Offer(host.Saw{Outcomes: o}) },
 	})
 	h.loop = loop.New(loop.Options[host.Event, host.Effects]{
-		Name: name, Clock: f.clock, Log: log, Machine: h.host, Wake: host.Wake{}, Reset: (*host.Effects).Reset, Carry: h.carry, Poll: f.poll,
+		Name: name, Clock: f.clock, Log: log, Machine: h.host, Wake: host.Wake{}, Reset: (*host.Effects).Reset, Carry: h.carry, Heavy: heavy, Poll: f.poll,
 	})
 	f.run(func() {
 		defer h.proxy.Close()
@@ -56,6 +56,11 @@ func (f *Fleet) startHost(name string) *hostLoop {
 	f.run(h.measure)
 	return h
 }
+
+// heavy reports whether effects change the data path. A table of a thousand
+// backends and the end of their flows take milliseconds, which the probes of all
+// other hosts would wait and count as their targets' latency.
+func heavy(out *host.Effects) bool { return out.Table != nil || len(out.Cut) > 0 }
 
 // carry carries out what the host asks for.
 func (h *hostLoop) carry(now instant.Instant, out *host.Effects) {

@@ -5,7 +5,8 @@
 // A loop has a goroutine. With a Poll, what comes often and decides little, the
 // deadlines and the events of Here, is stepped on the Poll's goroutine instead
 // whenever the loop is at rest: waking another goroutine would cost more than
-// the step.
+// the step. Effects that take their time to be carried out go back to the loop's
+// goroutine; the machine takes no step before they were.
 package loop
 
 import (
@@ -67,15 +68,18 @@ type Loop[E, F any] struct {
 	inbox  chan E
 	alarm  *poll.Alarm   // of the deadline; nil without a Poll
 	broken chan error    // a step on the Poll's goroutine failed
-	kick   chan struct{} // the alarm rang during a step
+	kick   chan struct{} // there is something to do that is no event
 
 	mu      sync.Mutex // held for a step
 	machine Machine[E, F]
 	out     F
+	owed    bool            // out is still to be carried out, by the loop's goroutine
+	owedAt  instant.Instant // of the step that it is of
 	ended   bool
 	wake    E
 	reset   func(*F)
 	carry   func(instant.Instant, *F)
+	heavy   func(*F) bool
 	dropped atomic.Uint64
 	done    chan struct{}
 	err     error // of the end; read after done
@@ -89,16 +93,18 @@ type Options[E, F any] struct {
 	Machine Machine[E, F]
 	Wake    E        // the event that says the deadline has come
 	Reset   func(*F) // empties effects and keeps their memory
-	// Carry carries effects out, within the step. With a Poll it may run on the
-	// Poll's goroutine.
+	// Carry carries effects out before the next step. With a Poll it may run on the
+	// Poll's goroutine, and Heavy tells of effects that are not for that one,
+	// because whatever else is there would wait for them. nil: none are.
 	Carry func(instant.Instant, *F)
+	Heavy func(*F) bool
 	Poll  *poll.Poll // nil: the loop uses a timer and its own goroutine only
 }
 
 // New returns a loop that is not running.
 func New[E, F any](o Options[E, F]) *Loop[E, F] {
 	l := &Loop[E, F]{
-		name: o.Name, clock: o.Clock, log: o.Log, machine: o.Machine, wake: o.Wake, reset: o.Reset, carry: o.Carry,
+		name: o.Name, clock: o.Clock, log: o.Log, machine: o.Machine, wake: o.Wake, reset: o.Reset, carry: o.Carry, heavy: o.Heavy,
 		inbox: make(chan E, Inbox), done: make(chan struct{}), broken: make(chan error, 1), kick: make(chan struct{}, 1),
 	}
 	if o.Poll != nil {
@@ -136,25 +142,31 @@ func (l *Loop[E, F]) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case err = <-l.broken:
 		case ev := <-l.inbox:
-			l.mu.Lock()
-			err = l.step(ev)
-			l.plan(timer)
-			l.mu.Unlock()
+			err = l.turn(timer, func() error { return l.step(ev, false) })
 		case <-l.kick:
-			l.mu.Lock()
-			err = l.due()
-			l.plan(timer)
-			l.mu.Unlock()
+			err = l.turn(timer, func() error { return l.due(false) })
 		case <-timer.C:
-			l.mu.Lock()
-			err = l.due()
-			l.plan(timer)
-			l.mu.Unlock()
+			err = l.turn(timer, func() error { return l.due(false) })
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// turn carries out what is owed and takes a step, on the loop's goroutine.
+func (l *Loop[E, F]) turn(timer *time.Timer, step func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.owed {
+		l.owed = false
+		if err := l.guarded(func() { l.carry(l.owedAt, &l.out) }); err != nil {
+			return err
+		}
+	}
+	err := step()
+	l.plan(timer)
+	return err
 }
 
 // plan sets the timer or the alarm to the machine's deadline. The caller holds
@@ -173,16 +185,31 @@ func (l *Loop[E, F]) plan(timer *time.Timer) {
 }
 
 // due wakes the machine if its deadline has come. The caller holds the lock.
-func (l *Loop[E, F]) due() error {
+func (l *Loop[E, F]) due(onPoll bool) error {
 	if !l.machine.Deadline().Reached(l.clock.Now()) {
 		return nil
 	}
-	return l.step(l.wake)
+	return l.step(l.wake, onPoll)
 }
 
-// step tells the machine one event and carries out what it asks for. The caller
-// holds the lock.
-func (l *Loop[E, F]) step(ev E) (err error) {
+// step tells the machine one event and carries out what it asks for, or leaves
+// that to the loop's goroutine. The caller holds the lock.
+func (l *Loop[E, F]) step(ev E, onPoll bool) error {
+	return l.guarded(func() {
+		l.reset(&l.out)
+		now := l.clock.Now()
+		l.machine.Step(now, ev, &l.out)
+		if onPoll && l.heavy != nil && l.heavy(&l.out) {
+			l.owed, l.owedAt = true, now
+			l.look()
+			return
+		}
+		l.carry(now, &l.out)
+	})
+}
+
+// guarded makes an error of a panic. The caller holds the lock.
+func (l *Loop[E, F]) guarded(do func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			l.ended = true
@@ -190,37 +217,39 @@ func (l *Loop[E, F]) step(ev E) (err error) {
 			l.log.Error("a decider broke its promise; its loop ends", "loop", l.name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
 	}()
-	l.reset(&l.out)
-	now := l.clock.Now()
-	l.machine.Step(now, ev, &l.out)
-	l.carry(now, &l.out)
+	do()
 	return nil
 }
 
+// look has the loop's goroutine see whether there is something to do.
+func (l *Loop[E, F]) look() {
+	select {
+	case l.kick <- struct{}{}:
+	default: // it is going to look anyway
+	}
+}
+
 // rang is the alarm's: it wakes the machine here and now, or has the loop's own
-// goroutine do it when that is in a step.
+// goroutine do it when that is in a step, or has one to end first.
 func (l *Loop[E, F]) rang() {
 	if !l.mu.TryLock() {
-		select {
-		case l.kick <- struct{}{}:
-		default: // it is going to look anyway
-		}
+		l.look()
 		return
 	}
 	defer l.mu.Unlock()
-	if !l.ended {
-		l.settle(l.due())
+	switch {
+	case l.ended:
+	case l.owed:
+		l.look()
+	default:
+		l.settle(l.due(true))
 	}
 }
 
 // Here tells the machine an event on the caller's goroutine, the Poll's, when
 // the loop is at rest, and hands it to the loop otherwise. It never waits.
 func (l *Loop[E, F]) Here(ctx context.Context, ev E) {
-	if l.alarm != nil && len(l.inbox) == 0 && l.mu.TryLock() {
-		defer l.mu.Unlock()
-		if !l.ended {
-			l.settle(l.step(ev))
-		}
+	if l.alarm != nil && len(l.inbox) == 0 && l.here(ev) {
 		return
 	}
 	select {
@@ -228,6 +257,22 @@ func (l *Loop[E, F]) Here(ctx context.Context, ev E) {
 	default:
 		go l.Tell(ctx, ev)
 	}
+}
+
+// here steps on the Poll's goroutine, if the loop is at rest.
+func (l *Loop[E, F]) here(ev E) bool {
+	if !l.mu.TryLock() {
+		return false
+	}
+	defer l.mu.Unlock()
+	switch {
+	case l.ended:
+	case l.owed:
+		return false
+	default:
+		l.settle(l.step(ev, true))
+	}
+	return true
 }
 
 // settle ends a step that was not on the loop's goroutine. The caller holds the

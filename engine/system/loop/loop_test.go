@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -104,6 +105,12 @@ func TestFullInboxDropsOffersAndCountsThem(t *testing.T) {
 // polled returns a loop that is at rest and its Poll.
 func polled(t *testing.T, m *ticker, carry func(*effects)) *loop.Loop[int, effects] {
 	t.Helper()
+	l, _ := onPoll(t, m, carry, nil)
+	return l
+}
+
+func onPoll(t *testing.T, m *ticker, carry func(*effects), heavy func(*effects) bool) (*loop.Loop[int, effects], *poll.Poll) {
+	t.Helper()
 	p, err := poll.New()
 	if err != nil {
 		t.Skip(err)
@@ -111,14 +118,60 @@ func polled(t *testing.T, m *ticker, carry func(*effects)) *loop.Loop[int, effec
 	l := loop.New(loop.Options[int, effects]{
 		Name: "test", Clock: loop.NewClock(), Log: slog.New(slog.DiscardHandler), Machine: m, Poll: p,
 		Reset: func(e *effects) { e.sums = e.sums[:0] },
-		Carry: func(_ instant.Instant, e *effects) { carry(e) },
+		Carry: func(_ instant.Instant, e *effects) { carry(e) }, Heavy: heavy,
 	})
 	var all sync.WaitGroup
 	ctx, end := context.WithCancel(t.Context())
 	all.Go(func() { _ = p.Run() })
 	all.Go(func() { _ = l.Run(ctx) })
 	t.Cleanup(func() { end(); p.Close(); all.Wait() })
-	return l
+	return l, p
+}
+
+// What takes its time to be carried out does not hold up the Poll, nor is it
+// overtaken: what comes meanwhile is stepped when it is done.
+func TestHeavyEffectsAreNotThePolls(t *testing.T) {
+	const patience = 10 * time.Second
+	m := &ticker{next: instant.Never}
+	free, done := make(chan struct{}), make(chan struct{})
+	var order []int
+	l, p := onPoll(t, m, func(e *effects) {
+		if e.sums[0] == 1000 {
+			select {
+			case <-free:
+			case <-time.After(patience):
+				t.Error("the Poll waits for a heavy step")
+			}
+		}
+		if order = append(order, e.sums...); len(order) == 4 {
+			close(done)
+		}
+	}, func(e *effects) bool { return e.sums[0] == 1000 })
+	p.NewAlarm(func() {
+		l.Here(t.Context(), 1)
+		l.Here(t.Context(), 999)
+		l.Here(t.Context(), 1)
+		l.Here(t.Context(), 1)
+		p.NewAlarm(func() { close(free) }).Set(time.Now())
+	}).Set(time.Now())
+	select {
+	case <-done:
+	case <-time.After(2 * patience):
+		t.Fatal("effects were lost")
+	}
+	if want := []int{1, 1000, 1001, 1002}; !slices.Equal(order, want) {
+		t.Errorf("carried out %v, want %v", order, want)
+	}
+}
+
+// A heavy step that breaks its promise ends the loop as any other.
+func TestPanicOfAHeavyStep(t *testing.T) {
+	l, p := onPoll(t, &ticker{next: instant.Never}, func(*effects) { panic("in the middle") }, func(*effects) bool { return true })
+	p.NewAlarm(func() { l.Here(t.Context(), 1) }).Set(time.Now())
+	<-l.Done()
+	if l.Err() == nil {
+		t.Error("it ended without a reason")
+	}
 }
 
 // With a Poll a loop wakes at its deadlines, takes events from both doors one at
