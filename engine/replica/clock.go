@@ -1,0 +1,126 @@
+package replica
+
+import (
+	"fmt"
+	"time"
+
+	"go.etcd.io/raft/v3"
+
+	"github.com/holdfast-edge/holdfast/engine/instant"
+)
+
+// clock is a group's time. The library counts ticks and draws its own time-outs
+// from a source that no seed reaches; so it only ever hears ticks that cannot
+// make it stand for election (TickQuiesced), which its check-quorum leases need,
+// and this clock says when to stand, with jitter from the world's seed. A leader's
+// ticks draw nothing, and are the library's own.
+type clock struct {
+	role       raft.StateType
+	term, vote uint64
+	lead       uint64
+
+	jitter     time.Duration   // of the next campaign
+	campaignAt instant.Instant // of a member that does not lead
+	quietFrom  instant.Instant // up to where its ticks are counted
+	beatAt     instant.Instant // of a leader
+}
+
+func (c *clock) reset(g *group) {
+	c.jitter = time.Duration(g.host.config.Rand.Int64N(int64(g.timing.Election)))
+	c.quietFrom = g.host.now
+	c.campaignAt = g.host.now.Add(g.timing.Election + c.jitter)
+}
+
+// observe looks at what raft became, and begins to wait anew when that is
+// another role, term, vote or leader. It reports whether anything changed.
+func (c *clock) observe(g *group) bool {
+	is := g.raft.BasicStatus()
+	if is.RaftState == c.role && is.GetTerm() == c.term && is.GetVote() == c.vote && is.Lead == c.lead {
+		return false
+	}
+	led := c.role == raft.StateLeader
+	c.role, c.term, c.vote, c.lead = is.RaftState, is.GetTerm(), is.GetVote(), is.Lead
+	c.reset(g)
+	switch {
+	case c.role == raft.StateLeader && !led:
+		c.beatAt = g.host.now.Add(g.timing.Heartbeat)
+		g.elected()
+	case led && c.role != raft.StateLeader:
+		g.deposed()
+	}
+	g.checkTransfer()
+	if c.lead != raft.None {
+		g.hurry()
+	}
+	return true
+}
+
+// contact is word from the leader.
+func (c *clock) contact(g *group) {
+	c.quietFrom = g.host.now
+	c.campaignAt = g.host.now.Add(g.timing.Election + c.jitter)
+}
+
+// count lets raft know how long it has been quiet: it refuses to vote against a
+// leader that it heard within Election.
+func (c *clock) count(g *group) {
+	if c.role == raft.StateLeader {
+		return
+	}
+	for range g.timing.ticks() {
+		next := c.quietFrom.Add(g.timing.Heartbeat)
+		if next > g.host.now {
+			return
+		}
+		c.quietFrom = next
+		g.raft.TickQuiesced()
+	}
+	c.quietFrom = g.host.now // more than enough
+}
+
+func (c *clock) due(g *group) instant.Instant {
+	switch {
+	case c.role == raft.StateLeader:
+		return c.beatAt
+	case g.witness || !g.isVoter(g.member):
+		return instant.Never // it never leads
+	}
+	return c.campaignAt
+}
+
+// wake beats or stands for election, when it is time.
+func (c *clock) wake(g *group) {
+	if !c.due(g).Reached(g.host.now) {
+		return
+	}
+	if c.role == raft.StateLeader {
+		// After a pause, one beat: a leader that slept is no busier than one that
+		// did not.
+		c.beatAt = g.host.now.Add(g.timing.Heartbeat)
+		g.raft.Tick()
+		g.retrySnapshots()
+		return
+	}
+	c.count(g)
+	c.reset(g)
+	_ = g.raft.Campaign() // it says no when it cannot, and there is a next time
+}
+
+// silent takes what the library logs: pure floors do not log, and what it panics
+// with is caught by guard.
+type silent struct{}
+
+func (silent) Debug(...any)            {}
+func (silent) Debugf(string, ...any)   {}
+func (silent) Error(...any)            {}
+func (silent) Errorf(string, ...any)   {}
+func (silent) Info(...any)             {}
+func (silent) Infof(string, ...any)    {}
+func (silent) Warning(...any)          {}
+func (silent) Warningf(string, ...any) {}
+func (silent) Fatal(v ...any)          { panic(fmt.Sprint(v...)) }
+func (silent) Fatalf(f string, v ...any) {
+	panic(fmt.Sprintf(f, v...))
+}
+func (silent) Panic(v ...any)            { panic(fmt.Sprint(v...)) }
+func (silent) Panicf(f string, v ...any) { panic(fmt.Sprintf(f, v...)) }
