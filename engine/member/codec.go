@@ -21,7 +21,7 @@ var (
 	stateNumbers  = []State{"", StateAlive, StateSuspected, StateCut, StateStopped, StateDead}
 	reasonNumbers = []Reason{
 		"", ReasonHeard, ReasonSiteSays, ReasonNotYet, ReasonSilent, ReasonNobodyHears, ReasonOthersHear, ReasonOneWay, ReasonOnlyGossip,
-		ReasonGoodbye, ReasonRefused, ReasonFlapping, ReasonSiteSilent, ReasonSiteCut, ReasonSiteUnknown, ReasonThisIsCutOff,
+		ReasonGoodbye, ReasonRefused, ReasonFlapping, ReasonSiteSilent, ReasonSiteCut, ReasonSiteUnknown, ReasonThisIsCutOff, ReasonHangs,
 	}
 )
 

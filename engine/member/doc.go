@@ -5,16 +5,16 @@
 //
 // Startup begins a life. SetHosts says which hosts the fleet has. Heard is
 // another host's report, straight from its agent: a heartbeat that carries how
-// that host sees a site. Refused says that a host's kernel answered for an agent
-// that is not there. Gossiped is what one of the two gossip lists says. Wake
+// that host sees a site. Refused and Answered say what a silent host's kernel does
+// with a connection to its agent. Gossiped is what one of the two gossip lists says. Wake
 // says that the deadline came. Shutdown says that this agent stops.
 //
 // # Asks
 //
 // Send asks for a report to be delivered to a host; nothing answers it, and a
-// lost one is what this package is about. Knock asks the world to find out
-// whether a silent host's kernel still answers at the agent's port; Refused
-// answers it when it does, nothing when it does not. A Change is a host whose
+// lost one is what this package is about. A Knock asks the world what a silent
+// host's kernel does at the agent's port; Refused or Answered answers it, and
+// nothing when the machine is gone. A Change is a host whose
 // state is another one now.
 //
 // # Promises
@@ -24,8 +24,8 @@
 // they hear. So a dead host is known to its site within Settings.NearDetection
 // and to the fleet within Settings.FarDetection. A host is dead only if nobody
 // that is heard hears it: when somebody does, the link is cut and the host is not
-// dead. A goodbye, or a kernel that refuses for its agent, makes a stopped agent
-// and not a dead host. A host that hears nobody, or whom nobody hears, is itself
+// dead. A goodbye, or a kernel that still answers, makes a stopped agent and not
+// a dead host. A host that hears nobody, or whom nobody hears, is itself
 // the one cut off: it calls no other dead. A process that was paused counts no
 // silence from while it was. An older life of a host never speaks for the newer
 // one. Who flaps is suspected until it was steady for a while. The work is the

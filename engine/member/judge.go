@@ -70,12 +70,12 @@ func (m *Member) near(now instant.Instant, p *peer) verdict {
 			return verdict{StateCut, ReasonOneWay, ""}
 		}
 		return verdict{StateAlive, ReasonHeard, ""}
-	case p.refusedOK && (!p.ever || p.refused > p.heard):
+	case m.said(now, p.refused):
 		return verdict{StateStopped, ReasonRefused, ""}
 	}
 	// What neighbours that are heard say of it. Their words count as old as they
 	// are, so a death is nobody's news for longer than Dead.
-	heardBy, stoppedBy, reason := "", "", ReasonGoodbye
+	heardBy, byeBy := "", ""
 	for _, name := range m.order {
 		n := m.peers[name]
 		if n == p || n.host.Site != m.self.Site || !n.ever || now.Sub(n.heard) > m.set.Dead {
@@ -88,8 +88,11 @@ func (m *Member) near(now instant.Instant, p *peer) verdict {
 		if s.Heard != Never && age+s.Heard <= m.set.Dead && s.State != StateStopped {
 			heardBy = name
 		}
-		if s.State == StateStopped && (s.Life > p.life || s.Life == p.life && p.ever || !p.ever) {
-			stoppedBy, reason = name, s.Reason
+		// A goodbye holds for its life and may be taken from others. What a
+		// kernel says is for each to ask, or two would believe each other for
+		// ever.
+		if s.State == StateStopped && s.Reason == ReasonGoodbye {
+			byeBy = name
 		}
 	}
 	// Its own word by way of another site proves that it lives, if it is younger
@@ -99,8 +102,8 @@ func (m *Member) near(now instant.Instant, p *peer) verdict {
 	}
 	switch {
 	case silent <= m.set.Dead:
-		if stoppedBy != "" {
-			return verdict{StateStopped, reason, stoppedBy}
+		if byeBy != "" {
+			return verdict{StateStopped, ReasonGoodbye, byeBy}
 		}
 		if !p.ever {
 			return verdict{StateSuspected, ReasonNotYet, ""}
@@ -108,8 +111,10 @@ func (m *Member) near(now instant.Instant, p *peer) verdict {
 		return verdict{StateSuspected, ReasonSilent, ""}
 	case heardBy != "":
 		return verdict{StateCut, ReasonOthersHear, heardBy}
-	case stoppedBy != "":
-		return verdict{StateStopped, reason, stoppedBy}
+	case byeBy != "":
+		return verdict{StateStopped, ReasonGoodbye, byeBy}
+	case m.said(now, p.answered):
+		return verdict{StateStopped, ReasonHangs, ""}
 	case p.rumour == RumourLeft:
 		return verdict{StateStopped, ReasonGoodbye, ""}
 	case m.isolation == IsolationAll || m.isolation == IsolationMute:
@@ -121,6 +126,10 @@ func (m *Member) near(now instant.Instant, p *peer) verdict {
 	}
 	return verdict{StateDead, ReasonNobodyHears, ""}
 }
+
+// said reports whether a kernel's word is fresh. It is asked again every Suspect,
+// so a machine that loses its power later is found dead all the same.
+func (m *Member) said(now, at instant.Instant) bool { return at != 0 && now.Sub(at) <= m.set.Dead }
 
 // company reports whether anybody was heard since a host became silent. Without,
 // it may as well be this one that hears nothing any more.
@@ -163,7 +172,8 @@ func (m *Member) deaf(now instant.Instant, p *peer) bool {
 // knock asks the world about a host that has just become silent, once a Beat at
 // most: the work is bounded, and a kernel that refuses does so at once.
 func (m *Member) knock(now instant.Instant, p *peer, v verdict, out *Effects) {
-	if v.state != StateSuspected && v.state != StateDead || now.Sub(p.knocked) < m.set.Suspect && p.knocked != 0 {
+	silent := v.state == StateSuspected || v.state == StateDead || v.state == StateStopped && v.reason != ReasonGoodbye
+	if !silent || now.Sub(p.knocked) < m.set.Suspect && p.knocked != 0 {
 		return
 	}
 	p.knocked = now
@@ -331,14 +341,28 @@ func (m *Member) others(site, besides string) int {
 	return n
 }
 
-// thirdSite reports whether a site besides this one and that is heard.
+// thirdSite reports whether a third site has been heard since one became silent:
+// who loses everybody at once hears the last of one site a little later than that
+// of another.
 func (m *Member) thirdSite(now instant.Instant, that string) bool {
+	last, third := m.newest(that), instant.Instant(0)
 	for _, site := range m.sites {
 		if site != that && m.site(now, site).State != StateDead {
-			return true
+			third = later(third, m.newest(site))
 		}
 	}
-	return false
+	return third != 0 && third > last.Add(2*m.set.FarBeat)
+}
+
+// newest is when a site was last known to be as it was seen; zero if never.
+func (m *Member) newest(site string) instant.Instant {
+	at := instant.Instant(0)
+	for _, v := range m.views {
+		if v.Site == site {
+			at = later(at, v.at)
+		}
+	}
+	return at
 }
 
 func later(a, b instant.Instant) instant.Instant { return max(a, b) }

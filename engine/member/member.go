@@ -24,8 +24,11 @@ type (
 	SetHosts struct{ Hosts []Host }
 	// Heard is an authentic report that arrived.
 	Heard struct{ Report Report }
-	// Refused says that a host's kernel refused a packet for its agent.
+	// Refused says that a host's kernel refused a connection to its agent.
 	Refused struct{ Host string }
+	// Answered says that a host's kernel took a connection to its agent, which
+	// a kernel does for an agent that hangs too.
+	Answered struct{ Host string }
 	// Gossiped is what a gossip list says of a host.
 	Gossiped struct {
 		Host  string
@@ -39,6 +42,7 @@ func (Wake) event()     {}
 func (SetHosts) event() {}
 func (Heard) event()    {}
 func (Refused) event()  {}
+func (Answered) event() {}
 func (Gossiped) event() {}
 
 // Rumour is what gossip says.
@@ -87,11 +91,12 @@ type peer struct {
 	ever  bool
 	life  uint64
 	bye   bool // this life said goodbye
-	// refused is when its kernel refused last.
-	refused   instant.Instant
-	refusedOK bool
-	knocked   instant.Instant
-	rumour    Rumour
+	// knocked is when its kernel was asked last, and refused and answered are
+	// when it said so; zero if it did not since it was heard.
+	knocked  instant.Instant
+	refused  instant.Instant
+	answered instant.Instant
+	rumour   Rumour
 
 	state  State
 	reason Reason
@@ -171,8 +176,12 @@ func (m *Member) Step(now instant.Instant, ev Event, out *Effects) {
 		m.hear(now, ev.Report, out)
 	case Refused:
 		if p := m.peers[ev.Host]; p != nil {
-			p.refused, p.refusedOK = now, true
+			p.refused, p.answered = now, 0
 			m.judge(now, out)
+		}
+	case Answered:
+		if p := m.peers[ev.Host]; p != nil {
+			p.answered, p.refused = now, 0
 		}
 	case Gossiped:
 		if p := m.peers[ev.Host]; p != nil {
@@ -205,7 +214,7 @@ func (m *Member) wakeUp(now instant.Instant) {
 	lost := gap - m.set.Beat
 	m.paused = max(m.paused, gap)
 	for _, p := range m.peers {
-		p.heard, p.known, p.refused = p.heard.Add(lost), p.known.Add(lost), p.refused.Add(lost)
+		p.heard, p.known = p.heard.Add(lost), p.known.Add(lost)
 	}
 	for _, v := range m.views {
 		v.at, v.direct = v.at.Add(lost), v.direct.Add(lost)
@@ -254,7 +263,7 @@ func (m *Member) hear(now instant.Instant, r Report, out *Effects) {
 		return // a stranger, or a life that is over
 	}
 	p.heard, p.ever, p.life, p.bye = now, true, r.Life, r.Leaving
-	p.refusedOK = false
+	p.refused, p.answered = 0, 0
 	news := m.see(now, p, r.View)
 	if news {
 		m.judge(now, out)

@@ -27,6 +27,7 @@ const (
 	ReasonOnlyGossip   Reason = "only-gossip"
 	ReasonGoodbye      Reason = "goodbye"
 	ReasonRefused      Reason = "refused"
+	ReasonHangs        Reason = "hangs"
 	ReasonFlapping     Reason = "flapping"
 	ReasonSiteSilent   Reason = "site-silent"
 	ReasonSiteCut      Reason = "site-cut"
@@ -45,6 +46,7 @@ var reasonSentences = map[Reason]string{
 	ReasonOneWay:       "it is heard here and does not hear this host: the link is cut one way",
 	ReasonOnlyGossip:   "gossip reaches it and heartbeats do not: is their port closed?",
 	ReasonGoodbye:      "its agent said goodbye",
+	ReasonHangs:        "the machine answers and its agent says nothing: it hangs, or the port of heartbeats is closed",
 	ReasonRefused:      "the machine answers and its agent does not run",
 	ReasonFlapping:     "it was lost again and again, and has to be steady for a while",
 	ReasonSiteSilent:   "nobody who is heard here hears anybody of its site",

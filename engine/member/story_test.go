@@ -75,6 +75,9 @@ func TestStoppedIsNotDead(t *testing.T) {
 		t.Errorf("the kill -9 is %s", h.Reason)
 	}
 	w.never(mark, "is dead")
+	w.kill("b1") // its power too: nobody's old word hides that
+	w.run(3 * time.Second)
+	w.all("no power after that", w.others(), "b1", member.StateDead)
 	w.start("a2")
 	w.start("b1")
 	w.run(3 * time.Second)
@@ -265,7 +268,10 @@ func TestPauseIsNobodysDeath(t *testing.T) {
 	w := begin(t, 7)
 	w.pause("a1")
 	w.run(10 * time.Second)
-	w.all("a process that is paused", w.others("a1"), "a1", member.StateDead)
+	w.all("a process that is paused", w.others("a1"), "a1", member.StateStopped)
+	if h := w.sees("a2", "a1"); h.Reason != member.ReasonHangs {
+		t.Errorf("the reason is %s", h.Reason)
+	}
 	mark := len(w.trace)
 	w.resume("a1")
 	w.run(time.Second)
@@ -279,8 +285,10 @@ func TestPauseIsNobodysDeath(t *testing.T) {
 
 // TestFlappingIsHeldBack kills and starts a host again and again.
 func TestFlappingIsHeldBack(t *testing.T) {
-	w := begin(t, 8)
-	set := member.Defaults().Flap
+	w := newWorld(t, 8, 1, 3)
+	w.set.Flap.Window = 20 * time.Second
+	set := w.set.Flap
+	w.run(3 * time.Second)
 	for range set.Count {
 		w.kill("a3")
 		w.run(2 * time.Second)
@@ -302,7 +310,7 @@ func TestFlappingIsHeldBack(t *testing.T) {
 	w.all("the second hold is longer", []string{"a1", "a2"}, "a3", member.StateSuspected)
 	w.run(set.Hold)
 	w.calm("and ends too")
-	w.run(3 * set.Window)
+	w.run(2*set.Window + time.Second)
 	w.kill("a3")
 	w.run(2 * time.Second)
 	w.start("a3")

@@ -160,12 +160,16 @@ func (w *world) send(a *agent, s member.Send) {
 	})
 }
 
-// knock is answered by a machine whose agent does not run.
+// knock is answered by a machine that is there.
 func (w *world) knock(a *agent, name string) {
 	to := w.agents[name]
 	there, back := [2]string{a.host.Name, name}, [2]string{name, a.host.Name}
 	w.at(w.delay(a.host, to.host)*2, func() {
-		if to.up && !to.runs && !w.cut[there] && !w.cut[back] {
+		switch {
+		case !to.up || w.cut[there] || w.cut[back]:
+		case to.runs:
+			w.step(a, member.Answered{Host: name})
+		default:
 			w.step(a, member.Refused{Host: name})
 		}
 	})

@@ -18,8 +18,8 @@ import (
 // BeatPort is where agents send their heartbeats.
 const BeatPort = 7421
 
-// knockWait is how long a machine has to refuse for its agent. One that does,
-// does so at once.
+// knockWait is how long a machine has to answer for its agent. Its kernel does so
+// at once.
 const knockWait = 300 * time.Millisecond
 
 // knocksMax is how many are asked at once; a site's other hosts.
@@ -144,7 +144,7 @@ func (b *Beats) Carry(ctx context.Context, out *member.Effects) {
 	}
 }
 
-// ask finds out whether a machine refuses for its agent.
+// ask finds out what a machine does with a connection to its agent.
 func (b *Beats) ask(ctx context.Context, name string, at netip.AddrPort) {
 	select {
 	case b.knock <- struct{}{}:
@@ -157,6 +157,7 @@ func (b *Beats) ask(ctx context.Context, name string, at netip.AddrPort) {
 		conn, err := d.DialContext(ctx, "tcp", at.String())
 		if err == nil {
 			_ = conn.Close()
+			b.tell(member.Answered{Host: name})
 			return
 		}
 		if errors.Is(err, syscall.ECONNREFUSED) {

@@ -20,11 +20,13 @@ import (
 //	host.pem       private key and chain of the host, in one file so that they
 //	               change together
 //	bundle.pem     the roots that it trusts
+//	keyring.pem    the keys that the fleet's hosts share
 //	authority.pem  private key and chain of an authority, where one is
 //	tokens.json    the book, where one is kept
 const (
 	hostFile      = "host.pem"
 	bundleFile    = "bundle.pem"
+	keyringFile   = "keyring.pem"
 	authorityFile = "authority.pem"
 	tokensFile    = "tokens.json"
 )
@@ -108,11 +110,13 @@ func (f Files) read(name string) ([]byte, error) {
 	return text, nil
 }
 
-// Credentials are what a host is: its key, its chain, and the roots it trusts.
+// Credentials are what a host is: its key, its chain, the roots it trusts, and
+// the keys for gossip that all hosts share. A person has none of the last.
 type Credentials struct {
 	Key   ed25519.PrivateKey
 	Chain []*x509.Certificate
 	Roots []*x509.Certificate
+	Keys  [][]byte
 }
 
 // SaveHost stores credentials. The roots go first: with new roots and an old
@@ -121,7 +125,34 @@ func (f Files) SaveHost(c Credentials) error {
 	if err := f.write(bundleFile, encodePEM(nil, c.Roots)); err != nil {
 		return err
 	}
+	var keys []byte
+	for _, k := range c.Keys {
+		keys = append(keys, pem.EncodeToMemory(&pem.Block{Type: keyBlock, Bytes: k})...)
+	}
+	if err := f.write(keyringFile, keys); err != nil {
+		return err
+	}
 	return f.write(hostFile, encodePEM(c.Key, c.Chain))
+}
+
+// keyBlock is the type of a key in the keyring's file.
+const keyBlock = "HOLDFAST KEY"
+
+func (f Files) loadKeys() (keys [][]byte, err error) {
+	text, err := f.read(keyringFile)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var b *pem.Block
+		if b, text = pem.Decode(text); b == nil {
+			return keys, checkKeys(keys)
+		}
+		if b.Type != keyBlock {
+			return nil, fmt.Errorf("identity: read %s: a block of type %.40q", filepath.Join(f.dir, keyringFile), b.Type)
+		}
+		keys = append(keys, b.Bytes)
+	}
 }
 
 // LoadHost reads what SaveHost stored. The error is os.ErrNotExist for a host
@@ -136,6 +167,9 @@ func (f Files) LoadHost() (Credentials, error) {
 		return Credentials{}, err
 	}
 	var c Credentials
+	if c.Keys, err = f.loadKeys(); err != nil {
+		return Credentials{}, err
+	}
 	if _, c.Roots, err = decodePEM(roots); err != nil {
 		return Credentials{}, fmt.Errorf("identity: read %s: %w", filepath.Join(f.dir, bundleFile), err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -24,13 +25,14 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 	a := must(identity.NewAuthority(fleet, time.Now()))
 	a = must(a.Succeed(time.Now()))
 	c := credentials(a, time.Now(), host("tokyo-1"), time.Hour)
+	c.Keys = [][]byte{{1, 2, 3}, {4}}
 	if err := errors.Join(files.SaveHost(c), files.SaveAuthority(a)); err != nil {
 		t.Fatal(err)
 	}
 	tokens := must(files.Tokens())
 	token := must(tokens.Add(time.Now(), a.Roots()[0], identity.Record{Site: "osaka"}, time.Hour))
 	back := must(files.LoadHost())
-	if !back.Key.Equal(c.Key) || !identity.Same(back.Chain, c.Chain) || !identity.Same(back.Roots, c.Roots) {
+	if !back.Key.Equal(c.Key) || !reflect.DeepEqual(back.Keys, c.Keys) || !identity.Same(back.Chain, c.Chain) || !identity.Same(back.Roots, c.Roots) {
 		t.Error("the credentials came back as others")
 	}
 	b := must(files.LoadAuthority())
@@ -50,7 +52,7 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 	want(t, "after a restart", err, api.ReasonTokenUsed)
 
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 4 {
+	if err != nil || len(entries) != 5 {
 		t.Errorf("%d files, %v", len(entries), err)
 	}
 	for _, e := range entries {

@@ -115,7 +115,7 @@ func (h *Holder) server(protocols ...string) *tls.Config {
 
 // Source gets the next chain for a signing request: Renew over a connection, or
 // an authority of this host.
-type Source func(ctx context.Context, csr []byte) (chain, roots []*x509.Certificate, err error)
+type Source func(ctx context.Context, csr []byte) (Granted, error)
 
 // lookEvery is how often the wall clock is compared with the schedule: it may
 // be stepped, and a timer would not notice.
@@ -170,11 +170,14 @@ func (h *Holder) renew(ctx context.Context, source Source, save func(Credentials
 	if err != nil {
 		return err
 	}
-	chain, roots, err := source(ctx, csr)
+	g, err := source(ctx, csr)
 	if err != nil {
 		return err
 	}
-	next := Credentials{Key: key, Chain: chain, Roots: roots}
+	next := Credentials{Key: key, Chain: g.Chain, Roots: g.Roots, Keys: g.Keys}
+	if len(next.Keys) == 0 {
+		next.Keys = h.Credentials().Keys // an authority of this host knows of none
+	}
 	if err := h.fits(next); err != nil {
 		return err
 	}

@@ -47,15 +47,15 @@ func Join(ctx context.Context, address string, t Token, host string) (Credential
 		agent, err = pinned(t, s.PeerCertificates)
 		return err
 	}
-	chain, roots, err := exchange(ctx, address, config, Ask{Version: joinVersion, Token: t.Reveal(), Host: host, CSR: csr})
+	g, err := exchange(ctx, address, config, Ask{Version: joinVersion, Token: t.Reveal(), Host: host, CSR: csr})
 	if err != nil {
 		return Credentials{}, fmt.Errorf("join by %s: %w", address, err)
 	}
-	c := Credentials{Key: key, Chain: chain, Roots: roots}
+	c := Credentials{Key: key, Chain: g.Chain, Roots: g.Roots, Keys: g.Keys}
 	if err := matches(c); err != nil {
 		return Credentials{}, fmt.Errorf("join by %s: %w", address, err)
 	}
-	p, err := Trust{Fleet: agent.Fleet, Roots: roots}.Accept(time.Now(), chain, x509.ExtKeyUsageClientAuth)
+	p, err := Trust{Fleet: agent.Fleet, Roots: c.Roots}.Accept(time.Now(), c.Chain, x509.ExtKeyUsageClientAuth)
 	if err == nil {
 		err = p.IsHost(host)
 	}
@@ -76,12 +76,12 @@ func pinned(t Token, chain []*x509.Certificate) (Peer, error) {
 }
 
 // Renew gets the next chain for a signing request of a host that has one.
-func (h *Holder) Renew(ctx context.Context, address string, csr []byte) (chain, roots []*x509.Certificate, err error) {
-	chain, roots, err = exchange(ctx, address, h.Client(ProtocolJoin, nil), Ask{Version: joinVersion, CSR: csr})
+func (h *Holder) Renew(ctx context.Context, address string, csr []byte) (Granted, error) {
+	g, err := exchange(ctx, address, h.Client(ProtocolJoin, nil), Ask{Version: joinVersion, CSR: csr})
 	if err != nil {
-		return nil, nil, fmt.Errorf("renew by %s: %w", address, err)
+		return Granted{}, fmt.Errorf("renew by %s: %w", address, err)
 	}
-	return chain, roots, nil
+	return g, nil
 }
 
 // BecomeDelegate asks the agent with the root to let this host sign for its
@@ -91,24 +91,24 @@ func (h *Holder) BecomeDelegate(ctx context.Context, address string) (*Authority
 	if err != nil {
 		return nil, err
 	}
-	chain, _, err := exchange(ctx, address, h.Client(ProtocolJoin, nil), Ask{Version: joinVersion, CSR: csr, Delegate: true})
+	g, err := exchange(ctx, address, h.Client(ProtocolJoin, nil), Ask{Version: joinVersion, CSR: csr, Delegate: true})
 	if err != nil {
 		return nil, fmt.Errorf("become a delegate by %s: %w", address, err)
 	}
-	return Delegated(key, chain)
+	return Delegated(key, g.Chain)
 }
 
-func exchange(ctx context.Context, address string, config *tls.Config, ask Ask) (chain, roots []*x509.Certificate, err error) {
+func exchange(ctx context.Context, address string, config *tls.Config, ask Ask) (Granted, error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeWait)
 	defer cancel()
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, nil, err
+		return Granted{}, err
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	if err := WriteMessage(conn, ask); err != nil {
-		return nil, nil, err
+		return Granted{}, err
 	}
 	return ReadAnswer(conn)
 }
@@ -119,6 +119,8 @@ type Door struct {
 	Roots     func() []*x509.Certificate
 	Trust     func() Trust
 	Tokens    Tokens
+	// Keys is the fleet's keyring, as hosts get it. Nil: none.
+	Keys func() [][]byte
 	// Allow is the fleet's own no to a new host: the name is taken, the site is
 	// unknown. Nil allows all. It is asked before the token is used up.
 	Allow func(Name) error
@@ -141,7 +143,11 @@ func (d *Door) Serve(ctx context.Context, conn *tls.Conn) {
 		d.refuse(conn, ask.Host, err)
 		return
 	}
-	if err := WriteMessage(conn, Answer{Version: joinVersion, Chain: raw(chain), Roots: raw(d.Roots())}); err != nil {
+	answer := Answer{Version: joinVersion, Chain: raw(chain), Roots: raw(d.Roots())}
+	if d.Keys != nil && name.Host != "" {
+		answer.Keys = d.Keys()
+	}
+	if err := WriteMessage(conn, answer); err != nil {
 		d.Log.Warn("a certificate was signed and not delivered; a host that was to join needs a new token", "for", name.String(), "from", conn.RemoteAddr().String(), "err", err)
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -31,6 +30,9 @@ func TestJoinOnce(t *testing.T) {
 	h := must(identity.NewHolder(c, nil))
 	if got := h.Self(); got != host("osaka-1") {
 		t.Errorf("it is %+v; its site is the token's", got)
+	}
+	if len(c.Keys) != 1 || string(c.Keys[0]) != "a key of the fleet" {
+		t.Errorf("the keyring that came is %q", c.Keys)
 	}
 	conn, err := a.dial(h, func(p identity.Peer) error { return p.IsHost("tokyo-1") })
 	if err != nil {
@@ -73,7 +75,7 @@ func TestReplay(t *testing.T) {
 		if err := identity.WriteMessage(conn, ask); err != nil {
 			return err
 		}
-		_, _, err := identity.ReadAnswer(conn)
+		_, err := identity.ReadAnswer(conn)
 		return err
 	}
 	if err := send(); err != nil {
@@ -231,11 +233,11 @@ func TestRotationDropsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		chain, roots, err := h.Renew(t.Context(), a.address, csr)
+		g, err := h.Renew(t.Context(), a.address, csr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.Replace(identity.Credentials{Key: key, Chain: chain, Roots: roots}); err != nil {
+		if err := h.Replace(identity.Credentials{Key: key, Chain: g.Chain, Roots: g.Roots, Keys: g.Keys}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -304,20 +306,20 @@ func TestKeepRenewsByItself(t *testing.T) {
 		h := must(identity.NewHolder(credentials(a, time.Now(), host("tokyo-1"), identity.HostLife), nil))
 		ctx, cancel := context.WithCancel(t.Context())
 		tries, saved, began := 0, 0, time.Now()
-		source := func(_ context.Context, csr []byte) ([]*x509.Certificate, []*x509.Certificate, error) {
+		source := func(_ context.Context, csr []byte) (identity.Granted, error) {
 			now := time.Now()
 			if tries++; tries%2 == 0 || now.Sub(began)%(3*24*time.Hour) > 66*time.Hour {
-				return nil, nil, io.ErrUnexpectedEOF
+				return identity.Granted{}, io.ErrUnexpectedEOF
 			}
 			switch tries % 5 { // what is signed wrongly must not be used
 			case 1:
-				return credentials(a, now, host("tokyo-2"), identity.HostLife).Chain, a.Roots(), nil
+				return identity.Granted{Chain: credentials(a, now, host("tokyo-2"), identity.HostLife).Chain, Roots: a.Roots()}, nil
 			case 3:
 				chain, err := a.Sign(now, csr, host("tokyo-2"))
-				return chain, a.Roots(), err
+				return identity.Granted{Chain: chain, Roots: a.Roots()}, err
 			}
 			chain, err := a.Sign(now, csr, host("tokyo-1"))
-			return chain, a.Roots(), err
+			return identity.Granted{Chain: chain, Roots: a.Roots()}, err
 		}
 		ended := make(chan struct{})
 		go func() {
@@ -355,8 +357,8 @@ func FuzzJoinMessages(f *testing.F) {
 				}
 			}
 		}
-		chain, roots, err := identity.ReadAnswer(bytes.NewReader(b))
-		if err == nil && (len(chain) == 0 || len(roots) == 0) {
+		g, err := identity.ReadAnswer(bytes.NewReader(b))
+		if err == nil && (len(g.Chain) == 0 || len(g.Roots) == 0) {
 			t.Error("an answer with nothing in it")
 		}
 		if err != nil && strings.ContainsAny(err.Error(), "\x1b\x07") {

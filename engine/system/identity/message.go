@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 )
@@ -38,6 +39,9 @@ type Answer struct {
 	Detail  string     `json:"detail,omitempty"`
 	Chain   [][]byte   `json:"chain,omitempty"`
 	Roots   [][]byte   `json:"roots,omitempty"`
+	// Keys are the fleet's keyring for gossip and heartbeats. Only hosts get it,
+	// over a connection that is theirs alone.
+	Keys [][]byte `json:"keys,omitempty"`
 }
 
 // WriteMessage sends a message: its length in four bytes, then JSON.
@@ -63,22 +67,46 @@ func ReadAsk(r io.Reader) (Ask, error) {
 	return a, err
 }
 
+// Granted is what an authority gave: a chain, the roots to trust, and the keys
+// that hosts share.
+type Granted struct {
+	Chain, Roots []*x509.Certificate
+	Keys         [][]byte
+}
+
+// keysMax and keySizeMax bound the keyring in an answer.
+const (
+	keysMax    = 8
+	keySizeMax = 64
+)
+
 // ReadAnswer reads an Answer. A refusal is returned as the error.
-func ReadAnswer(r io.Reader) (chain, roots []*x509.Certificate, err error) {
+func ReadAnswer(r io.Reader) (g Granted, err error) {
 	var a Answer
 	if err := readMessage(r, &a); err != nil {
-		return nil, nil, err
+		return g, err
 	}
 	if a.Reason != "" {
-		return nil, nil, &Refused{Reason: a.Reason, Detail: printable(a.Detail)}
+		return g, &Refused{Reason: a.Reason, Detail: printable(a.Detail)}
 	}
 	if a.Version != joinVersion {
-		return nil, nil, refuse(api.ReasonOutOfRange, "the agent speaks version %d of joining, this host %d; run the same program on both", a.Version, joinVersion)
+		return g, refuse(api.ReasonOutOfRange, "the agent speaks version %d of joining, this host %d; run the same program on both", a.Version, joinVersion)
 	}
-	if chain, err = parseChain(a.Chain); err == nil {
-		roots, err = parseChain(a.Roots)
+	if err := checkKeys(a.Keys); err != nil {
+		return g, err
 	}
-	return chain, roots, err
+	g.Keys = a.Keys
+	if g.Chain, err = parseChain(a.Chain); err == nil {
+		g.Roots, err = parseChain(a.Roots)
+	}
+	return g, err
+}
+
+func checkKeys(keys [][]byte) error {
+	if len(keys) > keysMax || slices.ContainsFunc(keys, func(k []byte) bool { return len(k) == 0 || len(k) > keySizeMax }) {
+		return errors.New("identity: a keyring that cannot be one")
+	}
+	return nil
 }
 
 func parseChain(all [][]byte) ([]*x509.Certificate, error) {

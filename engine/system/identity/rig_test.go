@@ -105,6 +105,7 @@ func startAgent(t *testing.T) *agent {
 		Authority: func() *identity.Authority { return a.authority },
 		Roots:     func() []*x509.Certificate { return a.authority.Roots() },
 		Trust:     a.holder.Trust, Tokens: a.tokens, Log: log,
+		Keys:     func() [][]byte { return [][]byte{[]byte("a key of the fleet")} },
 		Delegate: func(n identity.Name) bool { return n.Host == "osaka-1" },
 		Allow: func(n identity.Name) error {
 			if n.Host == "tokyo-1" {
