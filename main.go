@@ -17,6 +17,7 @@ import (
 	"github.com/charmbracelet/x/term"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/local"
@@ -86,6 +87,8 @@ type beginning struct {
 	text string
 	rev  uint64 // of a spec that goes on; 0 for a fresh one
 	from string // how it came to be
+	// words are what operators had set in the fleet before.
+	words []fleet.Word
 }
 
 // readSpec reads a profile by its name, or a file.
@@ -142,7 +145,7 @@ func begin(ctx context.Context, asked beginning, state *statedir.Dir, tell io.Wr
 			return beginning{}, fmt.Errorf("the fleet would go on with %s, as kept in %s, and cannot:\n%w\nmend that, or start with another spec: «holdfast up FILE»", kept, state.Path, err)
 		}
 		_, _ = fmt.Fprintf(tell, "the fleet goes on with %s. «holdfast up %s» begins with the default profile instead\n", kept, profiles.Default)
-		return beginning{f, kept.Text, kept.Revision, "it goes on with " + kept.String()}, nil
+		return beginning{spec: f, text: kept.Text, rev: kept.Revision, from: "it goes on with " + kept.String()}, nil
 	case asked.text == kept.Text:
 		asked.rev, asked.from = kept.Revision, "it goes on with "+kept.String()
 		return asked, nil
@@ -154,6 +157,31 @@ func begin(ctx context.Context, asked beginning, state *statedir.Dir, tell io.Wr
 	_, _ = fmt.Fprintf(tell, "the fleet begins with what you name. What was in force here is set aside: %s; «holdfast apply -f %s» brings it back\n", kept, aside)
 	asked.from = "it takes the place of " + kept.String()
 	return asked, nil
+}
+
+// goOn adds what operators had set in the fleet before: it holds for every
+// backend that is still there, also under another spec of the same fleet. A
+// fleet of another name has words of its own.
+func (b *beginning) goOn(state *statedir.Dir, tell io.Writer) error {
+	words, err := state.Words(b.spec.Name)
+	var torn *statedir.TornWordsError
+	add := ""
+	switch {
+	case errors.As(err, &torn): // its users are better served without than not at all
+		add = torn.Error()
+	case err != nil:
+		return err
+	case len(words) > 0:
+		b.words, add = words, "what operators had set holds: "+fleet.Say(words)
+	default:
+		return nil
+	}
+	_, _ = fmt.Fprintf(tell, "fleet %s: %s\n", b.spec.Name, add)
+	if b.from != "" {
+		b.from += "; "
+	}
+	b.from += add
+	return nil
 }
 
 // up runs a local fleet until ctx ends, the person leaves the console, or the
@@ -178,6 +206,9 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 		return err
 	}
 	b, err := begin(ctx, asked, state, os.Stderr)
+	if err == nil {
+		err = b.goOn(state, os.Stderr)
+	}
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}
@@ -187,7 +218,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
-	running, err := local.Start(local.Options{Spec: b.spec, SpecText: b.text, Rev: b.rev, From: b.from, State: state, Log: log, Metrics: o.Metrics, Version: version})
+	running, err := local.Start(local.Options{Spec: b.spec, SpecText: b.text, Rev: b.rev, From: b.from, Words: b.words, State: state, Log: log, Metrics: o.Metrics, Version: version})
 	if err != nil {
 		err = errors.Join(err, state.Close())
 		var taken *local.TakenError

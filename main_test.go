@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "until": until, "field": field, "stop": stop, "processes": processes,
+			"code": code, "until": until, "field": field, "signal": send, "processes": processes,
 			"terminal": terminalWith, "press": press, "screen": screen, "restored": restored,
 		},
 	})
@@ -121,8 +121,8 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// stop sends a signal to the fleet of the script: stop TERM.
-func stop(ts *testscript.TestScript, _ bool, args []string) {
+// send sends a signal to the fleet of the script: signal TERM.
+func send(ts *testscript.TestScript, _ bool, args []string) {
 	b, err := os.ReadFile(filepath.Join(ts.Getenv("HOLDFAST_STATE"), "lock"))
 	ts.Check(err)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))

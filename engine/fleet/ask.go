@@ -83,7 +83,8 @@ func (f *Fleet) obey(now instant.Instant, ev Ask, cause api.Seq, out *Effects) {
 	by := short(ev.Request.By.Name)
 	switch c := ev.Request.Command.(type) {
 	case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce:
-		f.operator.take(c, by, cause, f.backendsOf)
+		f.operator.take(c, by, f.options.Origin.Wall(now), cause, f.backendsOf)
+		f.keepWords(out)
 		for _, h := range f.hostNames() {
 			f.hosts[h].ordered = now
 			out.Hosts = append(out.Hosts, ToHost{h, host.Order{Command: c, Cause: cause, By: by, Receipt: ev.ID}})
@@ -98,15 +99,20 @@ func (f *Fleet) obey(now instant.Instant, ev Ask, cause api.Seq, out *Effects) {
 		f.runBy, f.runReceipt = cause, ev.ID
 		f.tellDrill(now, drill.Abort{By: by}, out)
 	case api.Apply:
-		f.setSpec(now, ev.Spec, c.Text, cause, out)
-		f.unkept = ""
+		before := f.spec.Name
+		lost := f.setSpec(now, ev.Spec, c.Text, cause, out)
+		delete(f.unkept, RecordSpec)
 		out.Keep = &Keep{
-			Rev: f.rev, Name: c.Name, Text: c.Text, Dir: c.Dir, By: by, Why: short(ev.Request.Why), Receipt: ev.ID, At: f.options.Origin.Wall(now),
+			Rev: f.rev, Name: c.Name, Text: c.Text, Dir: c.Dir, By: by, Why: short(ev.Request.Why), At: f.options.Origin.Wall(now),
 		}
 		f.emit(api.Event{
 			At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
 			Text: fmt.Sprintf("revision %d is in force", f.rev), Cause: cause, By: by, Receipt: ev.ID,
 		}, out)
+		f.drop(now, lost, cause, ev.ID, out)
+		if before != f.spec.Name {
+			f.keepWords(out) // they are kept by the fleet's name
+		}
 	}
 }
 

@@ -11,7 +11,8 @@
 // # Asks
 //
 // Hosts are events for hosts. Faults are answered by FaultDone. Answers are the
-// receipts of Asks, one each, in the same Step. Picture and Events are for the
+// receipts of Asks, one each, in the same Step. Keep and Words are for a disk, and
+// answered by Kept. Picture and Events are for the
 // faces. StartProbes and StopProbes drive a drill's probes. Spec says that a new
 // one is in force.
 //
@@ -22,7 +23,7 @@
 // over, when its drill ends, and when its backend leaves the spec or moves; its
 // revert is asked for, less and less often, until it is answered. A backend has
 // one fault at a time. What an operator set is told again to a host whose report
-// does not have it. A host whose report is old is unknown, never down, and what
+// does not have it, and holds in the next fleet whose SetSpec is given its Words. A host whose report is old is unknown, never down, and what
 // only silent hosts knew keeps its last word and says so. A drill whose spec,
 // clients or target a new spec takes away is aborted.
 //

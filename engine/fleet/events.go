@@ -25,11 +25,14 @@ type (
 		// says how it came to be.
 		Rev  uint64
 		From string
+		// Words are what operators had set in the fleet before this one.
+		Words []Word
 	}
-	// Kept answers Keep.
+	// Kept answers Keep and Words, and says how the other records fare.
 	Kept struct {
-		Rev uint64
-		Err string // empty: it is on the disk
+		Record Record
+		Rev    uint64 // of RecordSpec
+		Err    string // empty: it is on the disk
 	}
 	// Report is a host's status, once a second and after every change.
 	Report struct {
@@ -118,14 +121,17 @@ type Effects struct {
 	// Keep is the spec that somebody has put into force, for the world to keep
 	// over a restart. Answered by Kept, each time that changes.
 	Keep *Keep
+	// Words is set when what operators have set changes, for the world to keep
+	// over a restart. Answered by Kept.
+	Words *Words
 }
 
 // Keep is a spec with who put it into force.
 type Keep struct {
-	Rev              uint64
-	Name, Text, Dir  string
-	By, Why, Receipt string
-	At               time.Time
+	Rev             uint64
+	Name, Text, Dir string
+	By, Why         string
+	At              time.Time
 }
 
 // ToHost is an event for one host.

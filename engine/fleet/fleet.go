@@ -42,7 +42,7 @@ type Fleet struct {
 	spec    *spec.Fleet
 	text    string
 	rev     uint64
-	unkept  string            // why a restart would lose the spec; empty: it would not
+	unkept  map[Record]unkept // what the disk lacks
 	pools   map[string]string // by backend
 	// listeners of the spec, by name.
 	listeners map[string]*spec.Listener
@@ -138,7 +138,7 @@ type standing struct {
 func New(o Options) *Fleet {
 	return &Fleet{
 		options: o, hosts: map[string]*member{}, processes: map[string]Process{}, clients: map[string]*clients{},
-		series: map[id.Ref]*series{}, states: map[id.Ref]*standing{}, operator: newOperator(),
+		series: map[id.Ref]*series{}, states: map[id.Ref]*standing{}, operator: newOperator(), unkept: map[Record]unkept{},
 		runs: map[string]int{}, views: map[string]*view{}, bindings: map[string]bindings{}, probes: map[string]described{}, tick: instant.Never, begun: map[string]bool{},
 	}
 }
@@ -160,12 +160,16 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 		if ev.Rev > 0 {
 			f.rev = ev.Rev - 1
 		}
-		f.setSpec(now, ev.Fleet, ev.Text, 0, out)
+		lost := f.setSpec(now, ev.Fleet, ev.Text, 0, out)
 		text := fmt.Sprintf("revision %d is in force", f.rev)
 		if first {
 			text = fmt.Sprintf("started: %s, %s, %s", count(len(f.spec.Sites), "site"), count(len(f.hosts), "host"), count(len(f.spec.Listeners), "listener"))
 		}
-		f.emit(api.Event{At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK, Text: text, Reason: ev.From}, out)
+		e := f.emit(api.Event{At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK, Text: text, Reason: ev.From}, out)
+		f.drop(now, lost, e.Seq, "", out)
+		if first {
+			f.goOn(now, ev.Words, e.Seq, out)
+		}
 	case Kept:
 		f.kept(now, ev, out)
 	case Report:
@@ -213,12 +217,13 @@ func (f *Fleet) Deadline() instant.Instant {
 func (f *Fleet) Status() *api.Status { return f.picture }
 
 // setSpec puts a spec into force. cause is the event that recorded who wanted it.
-func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause api.Seq, out *Effects) {
+// It returns what operators had set that ends with it.
+func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause api.Seq, out *Effects) []Word {
 	before := f.spec
 	f.spec, f.text = s, text
 	f.rev++
 	out.Spec = s
-	f.operator.reconcile(before, s)
+	lost := f.operator.reconcile(before, s)
 	f.changed, f.pools, f.listeners = now, map[string]string{}, map[string]*spec.Listener{}
 	for i := range s.Listeners {
 		f.listeners[s.Listeners[i].Name] = &s.Listeners[i]
@@ -272,6 +277,7 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause a
 	f.keepDrill(now, before, cause, out)
 	f.moveFaults(now, before, cause, out)
 	f.dirty = true
+	return lost
 }
 
 // prune forgets the series and states of what is gone.

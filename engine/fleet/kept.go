@@ -2,41 +2,95 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 )
 
-// kept takes what became of a spec that the world was to keep. It is in force
-// either way: users are served first.
-func (f *Fleet) kept(now instant.Instant, ev Kept, out *Effects) {
-	if f.spec == nil || ev.Rev != f.rev || ev.Err == f.unkept {
-		return
-	}
-	f.unkept, f.dirty = ev.Err, true
-	e := api.Event{
-		At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
-		Text: fmt.Sprintf("revision %d is kept", f.rev),
-	}
-	if ev.Err != "" {
-		e.State, e.Text, e.Reason = api.StateDegraded, fmt.Sprintf("revision %d cannot be kept", f.rev), ev.Err
-	}
-	st := f.standing(e.Subject)
-	e.Cause, st.since = st.cause, now
-	st.cause = f.emit(e, out).Seq
+// Record is what a world keeps on its disk.
+type Record string
+
+// The records.
+const (
+	RecordSpec      Record = "spec"      // the spec in force
+	RecordWords     Record = "words"     // of operators
+	RecordProcesses Record = "processes" // that a successor ends
+	RecordLog       Record = "log"
+)
+
+// Records lists the records.
+func Records() []Record { return []Record{RecordSpec, RecordWords, RecordProcesses, RecordLog} }
+
+// unkept is why a record is not on the disk, since when, and the event that said
+// so.
+type unkept struct {
+	err   string
+	since instant.Instant
+	cause api.Seq
 }
 
-// drawUnkept lists a spec that the next restart would lose.
-func (f *Fleet) drawUnkept(s *api.Status) {
-	if f.unkept == "" {
+// sentences of a record: what it is, how it fails and is well again, and what
+// its lack means.
+func (f *Fleet) sentences(r Record) (what, fails, well, effect string) {
+	what, fails, well = fmt.Sprintf("revision %d", f.rev), "cannot be kept", "is kept"
+	effect = "a restart would lose it; tried again every few seconds"
+	switch r {
+	case RecordSpec:
+	case RecordWords:
+		what = "what operators have set"
+	case RecordProcesses:
+		what, fails, well = "the list of backends' processes", "cannot be written", "is written"
+		effect = "who takes over from a fleet that is killed may not find them all"
+	case RecordLog:
+		what, fails, well = "the log", "cannot be written", "is written"
+		effect = "the log lacks what happens now; the events here do not"
+	}
+	return what, fails, well, effect
+}
+
+// kept takes what became of a record that the world was to keep. What it says is
+// in force either way: users are served first.
+func (f *Fleet) kept(now instant.Instant, ev Kept, out *Effects) {
+	known := f.unkept[ev.Record]
+	if f.spec == nil || ev.Record == RecordSpec && ev.Rev != f.rev || ev.Err == known.err || !slices.Contains(Records(), ev.Record) {
 		return
 	}
+	f.dirty = true
+	what, fails, well, _ := f.sentences(ev.Record)
 	ref := id.To(id.KindFleet, f.spec.Name)
+	e := api.Event{At: f.options.Origin.Wall(now), Subject: ref, Lane: api.LaneFleet, State: api.StateOK, Text: what + " " + well, Cause: known.cause}
+	if ev.Err != "" {
+		e.State, e.Text, e.Reason = api.StateDegraded, what+" "+fails, ev.Err
+	}
 	st := f.standing(ref)
-	s.Problems = append(s.Problems, api.Problem{
-		Subject: ref, State: api.StateDegraded, Since: f.options.Origin.Wall(st.since), Cause: st.cause,
-		Text: fmt.Sprintf("revision %d cannot be kept: %s", f.rev, f.unkept), Effect: "a restart would lose it; tried again every few seconds",
-	})
-	s.State = api.Worst(s.State, api.StateDegraded)
+	if e.Cause == 0 {
+		e.Cause = st.cause
+	}
+	st.cause = f.emit(e, out).Seq
+	if ev.Err == "" {
+		delete(f.unkept, ev.Record)
+		return
+	}
+	if known.err == "" {
+		known.since = now
+	}
+	f.unkept[ev.Record] = unkept{ev.Err, known.since, st.cause}
+}
+
+// drawUnkept lists what the disk lacks.
+func (f *Fleet) drawUnkept(s *api.Status) {
+	for _, r := range Records() {
+		u, ok := f.unkept[r]
+		if !ok {
+			continue
+		}
+		what, fails, _, effect := f.sentences(r)
+		s.Problems = append(s.Problems, api.Problem{
+			Subject: id.To(id.KindFleet, f.spec.Name), State: api.StateDegraded, Since: f.options.Origin.Wall(u.since), Cause: u.cause,
+			Text: fmt.Sprintf("%s %s: %s", what, fails, u.err), Effect: effect,
+		})
+		s.State = api.Worst(s.State, api.StateDegraded)
+	}
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"maps"
+	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/balance"
@@ -25,6 +26,7 @@ type operator struct {
 type word[T any] struct {
 	value T
 	by    string
+	at    time.Time
 	cause api.Seq
 }
 
@@ -37,16 +39,16 @@ func newOperator() operator {
 
 // take remembers an accepted command. backends says which ones a target stands
 // for.
-func (o *operator) take(c api.Command, by string, cause api.Seq, backends func(id.Ref) []string) {
+func (o *operator) take(c api.Command, by string, at time.Time, cause api.Seq, backends func(id.Ref) []string) {
 	switch c := c.(type) {
 	case api.SetWeights:
 		for _, w := range c.Weights {
-			o.weights[w.Backend] = word[int]{w.Weight, by, cause}
+			o.weights[w.Backend] = word[int]{w.Weight, by, at, cause}
 		}
 	case api.Drain:
 		for _, b := range backends(c.Target) {
 			if _, drains := o.drains[b]; !drains { // a second word does not begin it anew
-				o.drains[b] = word[api.Drain]{api.Drain{Target: id.To(id.KindBackend, b), For: c.For}, by, cause}
+				o.drains[b] = word[api.Drain]{api.Drain{Target: id.To(id.KindBackend, b), For: c.For}, by, at, cause}
 			}
 			delete(o.undrained, b)
 		}
@@ -56,7 +58,7 @@ func (o *operator) take(c api.Command, by string, cause api.Seq, backends func(i
 			o.undrained[b] = word[struct{}]{by: by, cause: cause}
 		}
 	case api.Force:
-		o.forced[c.Backend] = word[api.Measure]{c.Health, by, cause}
+		o.forced[c.Backend] = word[api.Measure]{c.Health, by, at, cause}
 		delete(o.unforced, c.Backend)
 	case api.Unforce:
 		delete(o.forced, c.Backend)
@@ -114,11 +116,13 @@ func (o *operator) all(backends []string) []host.Event {
 }
 
 // reconcile drops what a new spec overrides, as balance.SetSpec does: backends
-// that are gone, and weights that the spec changed.
-func (o *operator) reconcile(before, after *spec.Fleet) {
+// that are gone, and weights that the spec changed. It returns the words that
+// are no more.
+func (o *operator) reconcile(before, after *spec.Fleet) []Word {
 	if before == nil {
-		return
+		return nil
 	}
+	said := o.words(before)
 	old := map[string]int{}
 	for i := range before.Pools {
 		for _, b := range before.Pools[i].Backends {
@@ -140,4 +144,5 @@ func (o *operator) reconcile(before, after *spec.Fleet) {
 	maps.DeleteFunc(o.weights, func(b string, _ word[int]) bool { return !now[b] })
 	maps.DeleteFunc(o.drains, func(b string, _ word[api.Drain]) bool { return !now[b] })
 	maps.DeleteFunc(o.forced, func(b string, _ word[api.Measure]) bool { return !now[b] })
+	return minus(said, o.words(after))
 }

@@ -41,6 +41,7 @@ type world struct {
 	calls []call          // probes under way
 
 	users    host.Reading
+	words    *fleet.Words // the newest to be kept
 	picture  *api.Status
 	events   []api.Event
 	receipts []api.Receipt
@@ -89,14 +90,17 @@ func parse(t failer, text string) *spec.Fleet {
 	return s
 }
 
-func newWorld(t failer, text string) *world {
+func newWorld(t failer, text string) *world { return nextWorld(t, text, nil) }
+
+// nextWorld is one that goes on with what operators had set.
+func nextWorld(t failer, text string, words []fleet.Word) *world {
 	w := &world{
 		t: t, hosts: map[string]*host.Host{}, dead: map[string]bool{}, mute: map[string]bool{}, begun: map[string]bool{},
 		fleet:  fleet.New(fleet.Options{Origin: instant.OriginAt(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)), World: api.WorldSimulation, Version: "v1"}),
 		second: instant.Instant(time.Second),
 	}
 	w.spec = parse(t, text)
-	w.tell(fleet.SetSpec{Fleet: w.spec, Text: text})
+	w.tell(fleet.SetSpec{Fleet: w.spec, Text: text, Words: words})
 	return w
 }
 
@@ -111,6 +115,9 @@ func (w *world) tell(ev fleet.Event) {
 	}
 	for _, a := range out.Answers {
 		w.receipts = append(w.receipts, a.Receipt)
+	}
+	if out.Words != nil {
+		w.words = out.Words
 	}
 	if out.Spec != nil {
 		w.apply(out.Spec)

@@ -40,7 +40,7 @@ func (f *Fleet) carry(_ instant.Instant, out *fleet.Effects) {
 	for _, e := range out.Events {
 		f.options.Log.Info(e.Text, "seq", e.Seq, "subject", e.Subject.String(), "host", e.Host, "state", e.State, "reason", e.Reason, "cause", e.Cause, "by", e.By)
 	}
-	f.answer(out.Answers, out.Keep)
+	f.answer(out)
 }
 
 // apply brings hosts, processes and clients to what a spec says.

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,8 +64,15 @@ func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "spec.yaml.next")); err == nil {
 		t.Error("half a file is left")
 	}
+	r, err := f.Do(t.Context(), api.Request{Command: weight("web-1", 3)})
+	if err != nil || !r.OK || !strings.Contains(r.Done, "a restart would lose it") {
+		t.Errorf("who set a weight is told %q, %v", r.Done, err)
+	}
 	full(before.Cur)
 	see(t, f, "it is kept by itself", func(s *api.Status) bool { return green(s) && !unkept(s) })
+	if b, err := os.ReadFile(filepath.Join(dir, "operators-small.json")); err != nil || !strings.Contains(string(b), `"backend":"web-1","verb":"weight","weight":3`) {
+		t.Errorf("%v: %s", err, b)
+	}
 	if b, err := os.ReadFile(filepath.Join(dir, "spec.yaml")); err != nil || !strings.HasSuffix(string(b), next) {
 		t.Errorf("%v: %s", err, b)
 	}
@@ -82,6 +90,14 @@ func TestAcknowledgedIsKept(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join(dir, "spec.yaml"))
 		if err != nil || !strings.HasSuffix(string(b), next) {
 			t.Fatalf("spec %d was acknowledged and is not on the disk: %v: %s", i+1, err, b)
+		}
+	}
+	for i := range 3 {
+		if r, err := f.Do(t.Context(), api.Request{Command: weight("web-1", 4+i)}); err != nil || !r.OK {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "operators-small.json")); err != nil || !strings.Contains(string(b), fmt.Sprintf(`"weight":%d`, 4+i)) {
+			t.Fatalf("a weight was acknowledged and is not on the disk: %v: %s", err, b)
 		}
 	}
 	if r, err := f.Do(t.Context(), api.Request{Command: api.Apply{Name: "n.yaml", Text: strings.Replace(text, "weight", "weihgt", 1) + "nonsense: 1\n", Dir: dir}}); err != nil || r.OK {

@@ -33,8 +33,10 @@ type Options struct {
 	SpecText string      // that Spec was parsed from
 	// Rev is the revision that the spec had in the fleet before this one, and From
 	// says how it came to be; 0 for a first one.
-	Rev   uint64
-	From  string
+	Rev  uint64
+	From string
+	// Words are what operators had set in the fleet before this one.
+	Words []fleet.Word
 	State *statedir.Dir
 	Log   *slog.Logger
 	// Service is the program that runs as a backend and its first arguments;
@@ -104,7 +106,7 @@ func Start(o Options) (*Fleet, error) {
 		Started: o.State.Started, Ended: o.State.Ended,
 	})
 	f.users = newUsers(f)
-	f.keeping = newKeeping(o.State.Keep, func(k fleet.Kept) { f.later(k) })
+	f.keeping = newKeeping(o.State, func(k fleet.Kept) { f.later(k) })
 	if err := f.serveMetrics(); err != nil {
 		cancel(err)
 		return nil, err
@@ -127,7 +129,7 @@ func Start(o Options) (*Fleet, error) {
 	})
 	f.run(func() { f.post.run(ctx, f.loop.Done()) })
 	f.run(func() { f.keeping.run(ctx) })
-	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText, Rev: o.Rev, From: o.From})
+	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText, Rev: o.Rev, From: o.From, Words: o.Words})
 	return f, nil
 }
 

@@ -70,22 +70,28 @@ func (d *Dir) Keep(k Kept) error {
 	sum := sha256.Sum256([]byte(k.Text))
 	head, err := json.Marshal(keptHead{Version: keptVersion, Kept: k, Size: len(k.Text), Sum: hex.EncodeToString(sum[:])})
 	if err != nil {
-		return fmt.Errorf("statedir: keep the spec: %w", err)
+		return fmt.Errorf("keep the spec: %w", err)
 	}
 	text := append(append([]byte(keptLine), head...), '\n')
-	path := filepath.Join(d.Path, keptFile)
-	next := path + ".next"
-	if err := writeThrough(next, append(text, k.Text...)); err != nil {
-		_ = os.Remove(next) // what is half written takes room that may be short
-		return fmt.Errorf("statedir: keep the spec: %w", err)
-	}
-	if err := os.Rename(next, path); err != nil {
-		return fmt.Errorf("statedir: keep the spec: %w", err)
-	}
-	if err := flush(d.Path); err != nil {
-		return fmt.Errorf("statedir: keep the spec: %w", err)
+	if err := d.replace(keptFile, append(text, k.Text...)); err != nil {
+		return fmt.Errorf("keep the spec: %w", err)
 	}
 	return nil
+}
+
+// replace writes a file of the directory, whole or not at all, through to the
+// disk.
+func (d *Dir) replace(name string, b []byte) error {
+	path := filepath.Join(d.Path, name)
+	next := path + ".next"
+	if err := writeThrough(next, b); err != nil {
+		_ = os.Remove(next) // what is half written takes room that may be short
+		return err
+	}
+	if err := os.Rename(next, path); err != nil {
+		return err
+	}
+	return flush(d.Path)
 }
 
 // writeThrough writes a file to the disk.
@@ -123,25 +129,13 @@ func (d *Dir) Kept() (k Kept, ok bool, err error) {
 	}
 	aside := filepath.Join(d.Path, "spec-torn.yaml")
 	if e := os.Rename(path, aside); e != nil {
-		return Kept{}, false, fmt.Errorf("statedir: %w; the spec that is kept here cannot be trusted: %w", e, err)
+		return Kept{}, false, fmt.Errorf("%w; the spec that is kept here cannot be trusted: %w", e, err)
 	}
 	return Kept{}, false, &TornError{Why: err.Error(), Aside: aside}
 }
 
 func readKept(path string) (Kept, error) {
-	i, err := os.Lstat(path)
-	switch {
-	case err != nil:
-		return Kept{}, err
-	case !i.Mode().IsRegular():
-		return Kept{}, errors.New("it is no file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return Kept{}, err
-	}
-	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, keptMax+1))
+	b, err := readBounded(path, keptMax)
 	if err != nil {
 		return Kept{}, err
 	}
@@ -149,8 +143,6 @@ func readKept(path string) (Kept, error) {
 	line, ours := bytes.CutPrefix(line, []byte(keptLine))
 	var head keptHead
 	switch sum := sha256.Sum256(text); {
-	case len(b) > keptMax:
-		return Kept{}, fmt.Errorf("it has more than %d bytes", keptMax)
 	case !whole || !ours:
 		return Kept{}, errors.New("its first line is not as it was written")
 	case json.Unmarshal(line, &head) != nil:
@@ -164,11 +156,33 @@ func readKept(path string) (Kept, error) {
 	return head.Kept, nil
 }
 
+// readBounded reads a file of at most so many bytes; not a pipe, nor what a link
+// leads to.
+func readBounded(path string, most int64) ([]byte, error) {
+	i, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !i.Mode().IsRegular():
+		return nil, errors.New("it is no file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("it has more than %d bytes", most)
+	}
+	return b, err
+}
+
 // SetAside moves the kept spec out of the way, and returns where it is.
 func (d *Dir) SetAside(k Kept) (string, error) {
 	aside := filepath.Join(d.Path, fmt.Sprintf("spec-%d.yaml", k.Revision))
 	if err := os.Rename(filepath.Join(d.Path, keptFile), aside); err != nil {
-		return "", fmt.Errorf("statedir: set the kept spec aside: %w", err)
+		return "", fmt.Errorf("set the kept spec aside: %w", err)
 	}
 	return aside, flush(d.Path)
 }

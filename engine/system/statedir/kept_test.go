@@ -132,7 +132,7 @@ func TestFailedKeepLeavesTheOneBefore(t *testing.T) {
 	}
 	next := kept
 	next.Revision = 4
-	if err := d.Keep(next); err == nil || !strings.Contains(err.Error(), "statedir: keep the spec") {
+	if err := d.Keep(next); err == nil || !strings.Contains(err.Error(), "keep the spec") {
 		t.Error(err)
 	}
 	if got, ok, err := d.Kept(); !ok || err != nil || got != kept {

@@ -27,7 +27,7 @@ func (d *Dir) Log() (*Log, error) {
 func (l *Log) open(flag int) error {
 	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|flag, 0o600)
 	if err != nil {
-		return fmt.Errorf("statedir: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	l.f, l.size = f, 0
 	if i, err := f.Stat(); err == nil {

@@ -35,7 +35,7 @@ func Default() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("statedir: no home directory: %w; give one with --state", err)
+		return "", fmt.Errorf("no home directory: %w; give one with --state", err)
 	}
 	return filepath.Join(home, ".local", "state", "holdfast"), nil
 }
@@ -73,23 +73,23 @@ type Dir struct {
 func Open(path string) (*Dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("statedir: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if n := len(Socket(path)); n > socketPathMax {
-		return nil, fmt.Errorf("statedir: %s is too long for a socket (%d bytes, %d are the limit); give a shorter one with --state", path, n, socketPathMax)
+		return nil, fmt.Errorf("%s is too long for a socket (%d bytes, %d are the limit); give a shorter one with --state", path, n, socketPathMax)
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("statedir: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if err := own(path); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
-		return nil, fmt.Errorf("statedir: %s is not ours: %w", path, err)
+		return nil, fmt.Errorf("%s is not ours: %w", path, err)
 	}
 	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("statedir: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		b := make([]byte, 32)
@@ -99,7 +99,7 @@ func Open(path string) (*Dir, error) {
 			pid, _ := strconv.Atoi(strings.TrimSpace(string(b[:n])))
 			return nil, &BusyError{Dir: path, PID: pid}
 		}
-		return nil, fmt.Errorf("statedir: lock %s: %w", path, err)
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	d := &Dir{Path: path, lock: f, processes: map[int]string{}}
 	if err := d.takeOver(); err != nil {
@@ -108,11 +108,11 @@ func Open(path string) (*Dir, error) {
 	}
 	if err := f.Truncate(0); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("statedir: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("statedir: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	return d, nil
 }
@@ -122,21 +122,21 @@ func Open(path string) (*Dir, error) {
 func own(path string) error {
 	i, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("statedir: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	if s, ok := i.Sys().(*syscall.Stat_t); ok && int(s.Uid) != os.Geteuid() {
-		return fmt.Errorf("statedir: %s belongs to user %d, and this is user %d; name a directory of your own with --state", path, s.Uid, os.Geteuid())
+		return fmt.Errorf("%s belongs to user %d, and this is user %d; name a directory of your own with --state", path, s.Uid, os.Geteuid())
 	}
 	if _, err := os.Lstat(filepath.Join(path, lockName)); err == nil {
 		return nil
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return fmt.Errorf("statedir: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile}, e.Name()) {
-			return fmt.Errorf("statedir: %s holds other things (%q); name a directory for the fleet alone, such as --state %s", path, e.Name(), filepath.Join(path, "holdfast"))
+		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile}, e.Name()) && !strings.HasPrefix(e.Name(), wordsPrefix) {
+			return fmt.Errorf("%s holds other things (%q); name a directory for the fleet alone, such as --state %s", path, e.Name(), filepath.Join(path, "holdfast"))
 		}
 	}
 	return nil
@@ -147,14 +147,14 @@ func (d *Dir) file() string { return filepath.Join(d.Path, "processes.json") }
 // takeOver ends what a killed fleet left running and removes its socket.
 func (d *Dir) takeOver() error {
 	if err := os.Remove(Socket(d.Path)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("statedir: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	b, err := os.ReadFile(d.file())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("statedir: %w", err)
+		return fmt.Errorf("%w", err)
 	}
 	left := map[int]string{}
 	if err := json.Unmarshal(b, &left); err == nil { // a torn file names nobody that could be trusted
@@ -188,7 +188,7 @@ func startTime(pid int) (string, error) {
 	_, rest, ok := strings.Cut(string(b), ") ")
 	f := strings.Fields(rest)
 	if !ok || len(f) < 20 {
-		return "", fmt.Errorf("statedir: /proc/%d/stat is not as proc(5) says", pid)
+		return "", fmt.Errorf("/proc/%d/stat is not as proc(5) says", pid)
 	}
 	if f[0] == "Z" || f[0] == "X" {
 		return "", os.ErrNotExist
