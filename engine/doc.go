@@ -72,6 +72,7 @@
 //	what a spec may say                 engine/spec/fleet.go, then check_*.go
 //	a command                           engine/api/command.go; linters list the rest
 //	what a drill measures               engine/drill/measure.go
+//	what a fault does to a process      engine/keep
 //	a page of the console               tui/page
 //	a verb of the command line          tui/plain
 //	these rules                         engine/house_rules_test.go

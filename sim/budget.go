@@ -36,7 +36,7 @@ func (w *World) victim() *process {
 	}
 	if w.knobs.Flat {
 		for _, other := range w.keeper.children {
-			if other.pool == p.pool && (other.hurt() || other.fault != nil) {
+			if other.pool == p.pool && (other.hurt() || other.fault() != nil) {
 				return nil
 			}
 		}

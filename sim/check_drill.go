@@ -104,7 +104,7 @@ func (c *checkDrill) ended() {
 	r.ended = w.now
 	c.run, c.over = nil, r
 	for _, p := range w.keeper.children {
-		if p.fault != nil && p.fault.ID == r.fault {
+		if p.fault() != nil && p.fault().ID == r.fault {
 			w.fail("drill", "%s has ended and its fault is still in force on %s", r.name, p.name)
 		}
 	}

@@ -6,21 +6,36 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/keep"
 )
 
-// checkFault: a fault ends, by its time even when the fleet's loop is gone, and
-// soon after it was cleared.
+// checkFault: a fault holds from its answer to its revert, whatever its process
+// goes through. It ends by its time even when the fleet's loop is gone, and soon
+// after it was cleared. What is in force is this check's own record, made of
+// orders and answers.
 type checkFault struct {
 	world   *World
-	cleared map[string]instant.Instant // by fault, since when it was to be reverted
+	asked   map[string]fleet.FaultOrder // by fault, not answered yet
+	inForce map[string]*harm            // by backend
+	cleared map[string]instant.Instant  // by fault, since when it was to be reverted
+}
+
+// harm is a fault that was answered and not reverted.
+type harm struct {
+	order fleet.FaultOrder
+	since instant.Instant
 }
 
 func newCheckFault(w *World) *checkFault {
-	return &checkFault{world: w, cleared: map[string]instant.Instant{}}
+	return &checkFault{world: w, asked: map[string]fleet.FaultOrder{}, inForce: map[string]*harm{}, cleared: map[string]instant.Instant{}}
 }
 
-// revertWithin is how long a revert may take: asked for twice, and carried out.
-const revertWithin = 7 * time.Second
+const (
+	// revertWithin is how long a revert may take: asked for twice, and carried out.
+	revertWithin = 7 * time.Second
+	// deadManWithin is how long after its time a fault is over by itself.
+	deadManWithin = keep.DeadManGrace + 50*time.Millisecond
+)
 
 // fleet notes what an accepted command clears.
 func (c *checkFault) fleet(ev fleet.Event, out *fleet.Effects) {
@@ -32,29 +47,81 @@ func (c *checkFault) fleet(ev fleet.Event, out *fleet.Effects) {
 	if !ok {
 		return
 	}
-	for _, p := range c.world.keeper.children {
-		if p.fault != nil && (clear.ID == "" || clear.ID == p.fault.ID) {
-			c.cleared[p.fault.ID] = c.world.now
+	for _, x := range c.inForce {
+		if clear.ID == "" || clear.ID == x.order.ID {
+			c.cleared[x.order.ID] = c.world.now
 		}
 	}
 }
 
+func (c *checkFault) ordered(o fleet.FaultOrder) { c.asked[o.ID] = o }
+
+func (c *checkFault) answered(done fleet.FaultDone, backend string) {
+	o, asked := c.asked[done.ID]
+	delete(c.asked, done.ID)
+	x := c.inForce[backend]
+	switch {
+	case done.Err != "":
+	case !done.Revert && asked && o.Kind != api.FaultRestart: // nothing of that stays in force
+		c.inForce[backend] = &harm{o, c.world.now}
+	case done.Revert && x != nil && x.order.ID == done.ID:
+		delete(c.inForce, backend)
+	}
+}
+
+func (c *checkFault) left(backend string) { delete(c.inForce, backend) }
+
 func (c *checkFault) tick() {
 	w := c.world
 	for _, p := range w.keeper.children {
-		if p.fault == nil {
+		x := c.inForce[p.name]
+		if x == nil {
 			continue
 		}
-		age := w.now.Sub(p.since)
-		if d := p.fault.DeadMan; d > 0 && age > d+deadManGrace+50*time.Millisecond {
-			w.fail("fault", "fault %s on %s is %s old; its dead-man time is %s", p.fault.ID, p.name, age, d)
+		if !x.holds(p) {
+			w.fail("fault", "fault %s, %s, was answered and not reverted, and does not hold on %s", x.order.ID, x.order.Kind, p.name)
 		}
-		since, ok := c.cleared[p.fault.ID]
+		age := w.now.Sub(x.since)
+		if d := x.order.DeadMan; d > 0 && age > d+deadManWithin {
+			w.fail("fault", "fault %s on %s is %s old; its dead-man time is %s", x.order.ID, p.name, age, d)
+		}
+		since, ok := c.cleared[x.order.ID]
 		if !ok || w.fleet.dead {
 			continue
 		}
 		if since = max(since, w.fleet.stalled); w.now.Sub(since) > revertWithin {
-			w.fail("fault", "fault %s on %s was to be reverted %s ago", p.fault.ID, p.name, w.now.Sub(since))
+			w.fail("fault", "fault %s on %s was to be reverted %s ago", x.order.ID, p.name, w.now.Sub(since))
 		}
 	}
+}
+
+// holds reports whether a process suffers what it should; one that is not there,
+// and was not killed on purpose, is started again later.
+func (x *harm) holds(p *process) bool {
+	switch x.order.Kind {
+	case api.FaultKill:
+		return !p.running
+	case api.FaultFreeze:
+		return !p.running || p.frozen
+	case api.FaultSlow:
+		return !p.running || p.delay == x.order.Delay
+	case api.FaultRestart:
+	}
+	return true
+}
+
+// ordered, answered and left are told by the keeper.
+func (c *checks) ordered(o fleet.FaultOrder) { c.faults().ordered(o) }
+
+func (c *checks) answered(done fleet.FaultDone, backend string) { c.faults().answered(done, backend) }
+
+func (c *checks) left(backend string) { c.faults().left(backend) }
+
+func (c *checks) faults() *checkFault {
+	for _, x := range c.onFleet {
+		if f, ok := x.(*checkFault); ok {
+			return f
+		}
+	}
+	panic("sim: there is no check of faults")
 }

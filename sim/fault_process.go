@@ -7,17 +7,32 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/instant"
 )
 
-// strikeCrash ends a process. Its keeper starts it again.
+// strikeCrash ends a process, rather one that suffers what was ordered: it must
+// suffer it again. Its keeper starts it again.
 func strikeCrash(w *World) {
-	if p := w.victim(); p != nil {
+	p := w.suffering()
+	if p == nil {
+		p = w.victim()
+	}
+	if p != nil {
 		p.die("segmentation fault")
 	}
+}
+
+// suffering is a process that runs with a fault in force; nil: none does.
+func (w *World) suffering() *process {
+	for _, p := range w.keeper.children {
+		if p.running && p.fault() != nil {
+			return p
+		}
+	}
+	return nil
 }
 
 // during does something to a process for a while, unless an order or a new
 // process came over it.
 func (w *World) during(p *process, what string, begin func()) {
-	if p.fault != nil {
+	if p.fault() != nil {
 		return
 	}
 	life := p.life
@@ -34,8 +49,8 @@ func (w *World) during(p *process, what string, begin func()) {
 // recover ends what nature does to a process; what was ordered stays.
 func (p *process) recover() {
 	ordered := api.FaultKind("")
-	if p.fault != nil {
-		ordered = p.fault.Kind
+	if p.fault() != nil {
+		ordered = p.fault().Kind
 	}
 	p.errors = false
 	if ordered != api.FaultSlow {
@@ -79,7 +94,7 @@ func strikeFlap(w *World) {
 	life, until := p.life, w.now.Add(w.lasts()*2)
 	var turn func()
 	turn = func() {
-		if p.life != life || p.fault != nil {
+		if p.life != life || p.fault() != nil {
 			return
 		}
 		p.errors = !p.errors && !until.Reached(w.now) && !w.healed

@@ -3,30 +3,21 @@ package sim
 import (
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/keep"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
-// keeper keeps the processes as system/keeper does: it starts what ended by
-// itself, carries faults out, and takes them back by itself when nobody else does.
+// keeper carries out what engine/keep decides over the processes, as
+// system/keeper does.
 type keeper struct {
 	world    *World
 	children []*process // sorted by name
 	pids     int
 	carried  instant.Instant // when the newest order is carried out: they keep their order
 }
-
-// The times of system/keeper.
-const (
-	pauseFirst   = 100 * time.Millisecond
-	pauseMax     = 5 * time.Second
-	pauseReset   = 10 * time.Second
-	deadManGrace = time.Second
-)
 
 func (k *keeper) child(name string) *process {
 	i, ok := slices.BinarySearchFunc(k.children, name, func(p *process, n string) int { return strings.Compare(p.name, n) })
@@ -62,10 +53,10 @@ func (k *keeper) apply(f *spec.Fleet) {
 			if old != nil {
 				k.stop(old)
 			}
-			p := &process{world: w, name: b.Name, kind: string(b.Service.Kind), address: b.AddrPort(), pool: f.Pools[i].Name, wanted: true, pause: pauseFirst}
+			p := &process{world: w, name: b.Name, kind: string(b.Service.Kind), address: b.AddrPort(), pool: f.Pools[i].Name, awake: instant.Never}
 			k.children = append(k.children, p)
 			slices.SortFunc(k.children, func(a, b *process) int { return strings.Compare(a.name, b.name) })
-			k.start(p)
+			k.step(p, keep.Wanted{})
 		}
 	}
 	for _, p := range slices.Clone(k.children) {
@@ -78,45 +69,64 @@ func (k *keeper) apply(f *spec.Fleet) {
 
 // stop ends a process for good.
 func (k *keeper) stop(p *process) {
-	p.wanted, p.fault = false, nil
-	p.deadline++
-	p.die("killed")
+	k.world.checks.left(p.name)
+	k.step(p, keep.Left{})
 	k.children = slices.DeleteFunc(k.children, func(x *process) bool { return x == p })
+}
+
+// step tells a process's decider what happened, and carries out what it asks for.
+func (k *keeper) step(p *process, ev keep.Event) {
+	w := k.world
+	if w.plant.keptTold != nil {
+		ev = w.plant.keptTold(ev)
+	}
+	var out keep.Effects // of this step alone: to carry it out may be a step too
+	p.keep.Step(w.now, ev, &out)
+	if w.plant.kept != nil {
+		w.plant.kept(ev, &out)
+	}
+	if out.Stop {
+		p.die("killed")
+	}
+	for _, d := range out.Deeds {
+		gone := !p.running
+		p.suffer(d)
+		k.step(p, keep.Done{Gone: gone})
+	}
+	if out.Start {
+		k.start(p)
+	}
+	for _, a := range out.Answers {
+		k.answer(fleet.FaultDone{ID: a.ID, Revert: a.Revert, At: w.now, Err: a.Err}, p.name)
+	}
+	if next := p.keep.Deadline(); next != instant.Never && next != p.awake {
+		w.queue.add(next, func() {
+			if p.awake == next {
+				p.awake = instant.Never
+				k.step(p, keep.Wake{})
+			}
+		})
+		p.awake = next
+	}
+	w.truth.refresh()
 }
 
 // start starts a process. It serves a little later.
 func (k *keeper) start(p *process) {
 	w := k.world
-	if !p.wanted || p.running {
-		return
-	}
 	k.pids++
-	p.running, p.pid, p.began = true, 1000+k.pids, w.now
+	p.running, p.pid = true, 1000+k.pids
 	p.life++
-	if p.fault != nil { // it ended by itself while a fault was in force, which it still is
-		p.suffer(p.fault)
-	}
 	w.trace.say(w.now, "%s starts, pid %d", p.name, p.pid)
 	w.truth.refresh()
 	w.tellFleet(fleet.Process{Backend: p.name, PID: p.pid, Running: true})
+	k.step(p, keep.Began{})
 }
 
-// ended sees a process end, and starts it again unless it is to stay dead.
+// ended sees a process end.
 func (k *keeper) ended(p *process, reason string) {
-	w := k.world
-	w.tellFleet(fleet.Process{Backend: p.name, Reason: reason})
-	if !p.wanted || p.fault != nil && p.fault.Kind == api.FaultKill {
-		return
-	}
-	if w.now.Sub(p.began) > pauseReset {
-		p.pause = pauseFirst
-	}
-	w.queue.add(w.now.Add(p.pause), func() {
-		if p.fault == nil || p.fault.Kind != api.FaultKill {
-			k.start(p)
-		}
-	})
-	p.pause = min(2*p.pause, pauseMax)
+	k.world.tellFleet(fleet.Process{Backend: p.name, Reason: reason})
+	k.step(p, keep.Ended{})
 }
 
 // order carries a fault order out after a little while.
@@ -129,75 +139,47 @@ func (k *keeper) order(o fleet.FaultOrder) {
 
 func (k *keeper) carry(o fleet.FaultOrder) {
 	w := k.world
-	done := fleet.FaultDone{ID: o.ID, Revert: o.Revert, At: w.now}
 	p := k.child(o.Target.Name)
+	w.trace.say(w.now, "fault %s %s %s revert=%t", o.ID, o.Kind, o.Target, o.Revert)
 	switch {
-	case p == nil && o.Revert: // it left the spec, and its fault with it
-	case p == nil || !o.Revert && !p.running:
-		done.Err = "the backend has no process"
-	case o.Revert:
-		k.mend(p, o)
+	case p != nil && o.Revert:
+		k.step(p, keep.Relieve{ID: o.ID})
+	case p != nil:
+		w.checks.ordered(o)
+		k.step(p, keep.Suffer{Fault: keep.Fault{ID: o.ID, Kind: o.Kind, Delay: o.Delay, DeadMan: o.DeadMan}})
+	case o.Revert: // it left the spec, and its fault with it
+		k.answer(fleet.FaultDone{ID: o.ID, Revert: true, At: w.now}, o.Target.Name)
 	default:
-		k.injure(p, o)
+		k.answer(fleet.FaultDone{ID: o.ID, At: w.now, Err: keep.Gone}, o.Target.Name)
 	}
-	w.trace.say(w.now, "fault %s %s %s revert=%t: %q", o.ID, o.Kind, o.Target, o.Revert, done.Err)
+}
+
+// answer tells the fleet what became of an order.
+func (k *keeper) answer(done fleet.FaultDone, backend string) {
+	w := k.world
+	w.trace.say(w.now, "fault %s on %s revert=%t: %q", done.ID, backend, done.Revert, done.Err)
+	if done.Err == "" && !done.Revert {
+		w.checks.injured(done.ID)
+	}
+	w.checks.answered(done, backend)
 	w.tellFleet(done)
 }
 
-func (k *keeper) injure(p *process, o fleet.FaultOrder) {
-	w := k.world
-	w.checks.injured(o.ID)
-	if o.Kind == api.FaultRestart {
-		p.pause = pauseFirst
-		p.die("terminated") // nothing stays in force: it comes back by itself
+// suffer does a deed to a process, if there is one.
+func (p *process) suffer(d keep.Deed) {
+	if !p.running {
 		return
 	}
-	p.fault, p.since = &o, w.now
-	p.suffer(&o)
-	w.truth.refresh()
-	if o.DeadMan <= 0 {
-		return
-	}
-	p.deadline++
-	this, back := p.deadline, o
-	back.Revert = true
-	w.queue.add(w.now.Add(o.DeadMan+deadManGrace), func() {
-		if p.deadline == this && w.plant.deadMan {
-			k.carry(back)
-		}
-	})
-}
-
-// suffer does to a process what a fault that stays in force does.
-func (p *process) suffer(o *fleet.FaultOrder) {
-	switch o.Kind {
-	case api.FaultKill:
+	switch d.Act {
+	case keep.Kill:
 		p.die("signal: killed")
-	case api.FaultFreeze:
+	case keep.Terminate:
+		p.die("terminated")
+	case keep.Freeze:
 		p.frozen = true
-	case api.FaultSlow:
-		p.delay = o.Delay
-	case api.FaultRestart:
-	}
-}
-
-// mend takes a fault back. To mend what is well is no error: a revert may be
-// asked for twice.
-func (k *keeper) mend(p *process, o fleet.FaultOrder) {
-	if p.fault == nil || p.fault.ID != o.ID {
-		return
-	}
-	p.deadline++
-	p.fault = nil
-	switch o.Kind {
-	case api.FaultKill:
-		p.pause = pauseFirst
-		k.start(p)
-	case api.FaultFreeze:
+	case keep.Thaw:
 		p.thaw()
-	case api.FaultSlow:
-		p.delay = 0
-	case api.FaultRestart:
+	case keep.Slow:
+		p.delay = d.Delay
 	}
-	k.world.truth.refresh()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/keep"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
@@ -142,7 +143,41 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 		})},
 		{"the dead man sleeps", "fault", func() plant {
 			p := honest()
-			p.deadMan = false
+			p.keptTold = func(ev keep.Event) keep.Event {
+				if s, ok := ev.(keep.Suffer); ok {
+					s.Fault.DeadMan = 0
+					return s
+				}
+				return ev
+			}
+			return p
+		}()},
+		{"a start forgets the fault", "fault", func() plant {
+			p := honest()
+			p.kept = func(ev keep.Event, out *keep.Effects) {
+				if is[keep.Began](ev) {
+					out.Deeds = nil
+				}
+			}
+			return p
+		}()},
+		{"who was killed is started", "fault", func() plant {
+			p := honest()
+			p.kept = func(ev keep.Event, out *keep.Effects) {
+				if is[keep.Began](ev) {
+					out.Deeds = nil
+				}
+				out.Start = out.Start || is[keep.Ended](ev) && !out.Stop
+			}
+			return p
+		}()},
+		{"a revert is answered and not done", "fault drill liveness", func() plant {
+			p := honest()
+			p.kept = func(ev keep.Event, out *keep.Effects) {
+				if is[keep.Relieve](ev) {
+					out.Deeds = nil
+				}
+			}
 			return p
 		}()},
 		{"a drill loses its abort", "drill", func() plant {

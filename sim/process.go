@@ -3,8 +3,8 @@ package sim
 import (
 	"time"
 
-	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/keep"
 )
 
 // process is a backend's process, or its absence.
@@ -21,12 +21,16 @@ type process struct {
 	errors  bool     // it answers with errors
 	waiting []func() // work that came while it was frozen
 
-	wanted   bool
-	fault    *fleet.FaultOrder // in force
-	since    instant.Instant   // of the fault
-	pause    time.Duration     // before the next start
-	deadline int               // counts dead-man timers, so that a stopped one is told
-	began    instant.Instant
+	keep  keep.Process    // what becomes of it
+	awake instant.Instant // when keep is woken next
+}
+
+// fault is the one in force on it, as its keeper has it; nil: none.
+func (p *process) fault() *keep.Fault {
+	if f, ok := p.keep.Fault(); ok {
+		return &f
+	}
+	return nil
 }
 
 // serve answers one request after the time it takes.

@@ -165,7 +165,7 @@ func (w *World) wrong() string {
 		return "fault " + s.Faults[0].ID + " is in the picture"
 	}
 	for _, p := range w.keeper.children {
-		if p.fault != nil || !p.running || p.hurt() {
+		if p.fault() != nil || !p.running || p.hurt() {
 			return p.name + " is broken"
 		}
 	}

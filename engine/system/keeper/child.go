@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/keep"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/holder"
 )
@@ -22,13 +23,12 @@ type child struct {
 
 	cmd     *exec.Cmd
 	control io.WriteCloser
-	fault   *fleet.FaultOrder // in force
-	deadMan *time.Timer
-	wanted  bool // it should run
+	keep    keep.Process // what becomes of it
+	timer   *time.Timer  // for keep
+	left    bool         // the spec has it no more
 	// taken says who has its address; empty while nobody else is known to. Its
 	// process is not tried until the address is free.
 	taken string
-	pause time.Duration
 
 	once    sync.Once
 	settled chan struct{} // closed when it served for the first time, or ended
@@ -36,19 +36,11 @@ type child struct {
 
 func (c *child) settle() { c.once.Do(func() { close(c.settled) }) }
 
-// Restart pauses of a process that ended by itself.
-const (
-	pauseFirst = 100 * time.Millisecond
-	pauseMax   = 5 * time.Second
-)
-
-// start starts a child's process. The caller holds the lock.
+// start starts a child's process, and tells its decider. The caller holds the
+// lock.
 func (k *Keeper) start(c *child) {
-	if k.stopped || !c.wanted || c.cmd != nil {
-		return
-	}
 	if c.taken != "" && foreign(c) != "" {
-		k.again(c)
+		k.step(c, keep.Failed{})
 		return
 	}
 	argv := append(slices.Clone(k.options.Command), "--name", c.name, "--kind", c.kind, "--address", c.address)
@@ -68,7 +60,7 @@ func (k *Keeper) start(c *child) {
 		k.options.Log.Error("a backend's process cannot be started", "backend", c.name, "error", err.Error())
 		k.options.Changed(fleet.Process{Backend: c.name, Reason: err.Error()})
 		c.settle()
-		k.again(c)
+		k.step(c, keep.Failed{})
 		return
 	}
 	c.cmd, c.control = cmd, control
@@ -76,17 +68,13 @@ func (k *Keeper) start(c *child) {
 	if c.taken == "" { // otherwise it is news when it serves
 		k.options.Changed(fleet.Process{Backend: c.name, PID: cmd.Process.Pid, Running: true})
 	}
-	if c.fault != nil { // it ended by itself while a fault was in force, which it still is
-		if err := c.injure(c.fault); err != nil {
-			k.options.Log.Warn("a fault does not hold on a process that was started again", "backend", c.name, "error", err.Error())
-		}
-	}
 	k.all.Add(1)
-	go k.wait(c, cmd, talk, time.Now())
+	go k.wait(c, cmd, talk)
+	k.step(c, keep.Began{})
 }
 
 // wait sees a process end.
-func (k *Keeper) wait(c *child, cmd *exec.Cmd, talk *talk, began time.Time) {
+func (k *Keeper) wait(c *child, cmd *exec.Cmd, talk *talk) {
 	defer k.all.Done()
 	err := cmd.Wait()
 	k.options.Ended(cmd.Process.Pid)
@@ -116,14 +104,10 @@ func (k *Keeper) wait(c *child, cmd *exec.Cmd, talk *talk, began time.Time) {
 		k.options.Changed(fleet.Process{Backend: c.name, Reason: reason, Taken: taken != ""})
 	}
 	k.take(c, taken)
-	if !c.wanted || k.stopped || c.fault != nil && c.fault.Kind == api.FaultKill {
-		return
+	k.step(c, keep.Ended{})
+	if f, ok := c.keep.Fault(); !c.left && !(ok && f.Kind == api.FaultKill) {
+		k.options.Log.Warn("a backend's process ended by itself and is started again", "backend", c.name, "reason", reason)
 	}
-	if time.Since(began) > 10*time.Second {
-		c.pause = pauseFirst
-	}
-	k.options.Log.Warn("a backend's process ended by itself and is started again", "backend", c.name, "reason", reason)
-	k.again(c)
 }
 
 // serves hears that a process serves: it has its address.
@@ -175,28 +159,9 @@ func foreign(c *child) string {
 	return fmt.Sprintf("its own process cannot listen on %s: %s has it", c.address, h)
 }
 
-// again starts a process after a pause that grows. The caller holds the lock.
-func (k *Keeper) again(c *child) {
-	time.AfterFunc(c.pause, func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if c.fault == nil || c.fault.Kind != api.FaultKill {
-			k.start(c)
-		}
-	})
-	c.pause = min(2*c.pause, pauseMax)
-}
-
 // stop ends a child's process for good. The caller holds the lock.
 func (k *Keeper) stop(c *child) {
-	c.wanted = false
+	c.left = true
 	c.settle()
-	if c.deadMan != nil {
-		c.deadMan.Stop()
-	}
-	if c.cmd != nil {
-		_ = c.control.Close()
-		// Stopped processes take SIGKILL too; these have nothing to save.
-		_ = c.cmd.Process.Kill()
-	}
+	k.step(c, keep.Left{})
 }

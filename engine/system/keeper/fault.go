@@ -3,115 +3,98 @@ package keeper
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 	"time"
 
-	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/keep"
 )
-
-var errGone = errors.New("the backend has no process")
 
 // Fault carries out a fault order or its revert, and answers by Done.
 func (k *Keeper) Fault(o fleet.FaultOrder) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	done := fleet.FaultDone{ID: o.ID, Revert: o.Revert}
 	c, ok := k.children[o.Target.Name]
-	var err error
 	switch {
-	case !ok && o.Revert:
-		// It left the spec, and its fault with it.
-	case !ok:
-		err = errGone
-	case o.Revert:
-		err = k.mend(c, o)
+	case ok && o.Revert:
+		k.step(c, keep.Relieve{ID: o.ID})
+	case ok:
+		k.step(c, keep.Suffer{Fault: keep.Fault{ID: o.ID, Kind: o.Kind, Delay: o.Delay, DeadMan: o.DeadMan}})
+	case o.Revert: // it left the spec, and its fault with it
+		k.options.Done(fleet.FaultDone{ID: o.ID, Revert: true, At: k.options.Now()})
 	default:
-		err = k.injure(c, o)
+		k.options.Done(fleet.FaultDone{ID: o.ID, At: k.options.Now(), Err: keep.Gone})
 	}
-	done.At = k.options.Now()
-	if err != nil {
-		done.Err = err.Error()
-	}
-	k.options.Done(done)
 }
 
-// injure breaks a child. The caller holds the lock.
-func (k *Keeper) injure(c *child, o fleet.FaultOrder) error {
+// step tells a child's decider what happened, and carries out what it asks for.
+// The caller holds the lock.
+func (k *Keeper) step(c *child, ev keep.Event) {
+	var out keep.Effects // of this step alone: to carry it out may be a step too
+	c.keep.Step(k.options.Now(), ev, &out)
+	if out.Stop && c.cmd != nil {
+		_ = c.control.Close()
+		// Stopped processes take SIGKILL too; these have nothing to save.
+		_ = c.cmd.Process.Kill()
+	}
+	for _, d := range out.Deeds {
+		done := c.do(d)
+		if done.Err != "" {
+			k.options.Log.Warn("nothing could be done to a backend's process", "backend", c.name, "act", string(d.Act), "error", done.Err)
+		}
+		k.step(c, done)
+	}
+	if out.Start {
+		k.start(c)
+	}
+	for _, a := range out.Answers {
+		k.options.Done(fleet.FaultDone{ID: a.ID, Revert: a.Revert, At: k.options.Now(), Err: a.Err})
+	}
+	k.arm(c)
+}
+
+// arm sets the timer of a child's decider. It is here, so that a fault ends also
+// when the loop that asked for it is gone. The caller holds the lock.
+func (k *Keeper) arm(c *child) {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+	now := k.options.Now()
+	if next := c.keep.Deadline(); next != instant.Never {
+		c.timer = time.AfterFunc(next.Sub(now), func() {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.step(c, keep.Wake{}) // one that was stopped too late wakes for nothing
+		})
+	}
+}
+
+// do does to the process what is to be done to it. The caller holds the lock.
+func (c *child) do(d keep.Deed) keep.Done {
 	if c.cmd == nil {
-		return errGone
+		return keep.Done{Gone: true}
 	}
-	if err := c.injure(&o); err != nil {
-		return err
+	err := fmt.Errorf("%q is nothing that can be done", d.Act)
+	switch d.Act {
+	case keep.Kill:
+		err = c.cmd.Process.Signal(syscall.SIGKILL)
+	case keep.Terminate:
+		err = c.cmd.Process.Signal(syscall.SIGTERM)
+	case keep.Freeze:
+		err = c.cmd.Process.Signal(syscall.SIGSTOP)
+	case keep.Thaw:
+		err = c.cmd.Process.Signal(syscall.SIGCONT)
+	case keep.Slow:
+		_, err = fmt.Fprintf(c.control, "slow %s\n", d.Delay)
 	}
-	if o.Kind == api.FaultRestart {
-		c.pause = pauseFirst // nothing stays in force: the process comes back by itself
-		return nil
+	switch {
+	case err == nil:
+		return keep.Done{}
+	case errors.Is(err, os.ErrProcessDone), errors.Is(err, os.ErrClosed), errors.Is(err, syscall.EPIPE):
+		return keep.Done{Gone: true} // its end is on its way to us
 	}
-	c.fault = &o
-	if o.DeadMan > 0 {
-		// Kept here, so that it holds also when the loop that asked is gone.
-		back := o
-		back.Revert = true
-		c.deadMan = time.AfterFunc(o.DeadMan+time.Second, func() { k.Fault(back) })
-	}
-	return nil
-}
-
-// injure breaks the process. The caller holds the lock.
-func (c *child) injure(o *fleet.FaultOrder) error {
-	switch o.Kind {
-	case api.FaultKill:
-		return c.signal(syscall.SIGKILL)
-	case api.FaultFreeze:
-		return c.signal(syscall.SIGSTOP)
-	case api.FaultSlow:
-		_, err := fmt.Fprintf(c.control, "slow %s\n", o.Delay)
-		return err
-	case api.FaultRestart:
-		return c.signal(syscall.SIGTERM)
-	}
-	return fmt.Errorf("%q is no fault", o.Kind)
-}
-
-// signal goes by os.Process, which knows when a process was reaped: its number
-// may be somebody else's by then.
-func (c *child) signal(sig syscall.Signal) error {
-	if err := c.cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	return errGone
-}
-
-// mend takes a fault back. The caller holds the lock. To mend what is well is no
-// error: a revert may be asked for twice.
-func (k *Keeper) mend(c *child, o fleet.FaultOrder) error {
-	if c.fault == nil || c.fault.ID != o.ID {
-		return nil
-	}
-	if c.deadMan != nil {
-		c.deadMan.Stop()
-	}
-	c.fault = nil
-	switch o.Kind {
-	case api.FaultKill:
-		c.pause = pauseFirst
-		k.start(c) // if it is gone already; otherwise its end starts it
-		return nil
-	case api.FaultFreeze:
-		if c.cmd == nil {
-			return nil
-		}
-		return c.signal(syscall.SIGCONT)
-	case api.FaultSlow:
-		if c.cmd == nil {
-			return nil
-		}
-		_, err := io.WriteString(c.control, "slow 0s\n")
-		return err
-	case api.FaultRestart:
-	}
-	return nil
+	return keep.Done{Err: err.Error()}
 }

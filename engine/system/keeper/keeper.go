@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/keep"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
@@ -97,7 +98,7 @@ func (k *Keeper) Apply(f *spec.Fleet) <-chan struct{} {
 				k.stop(c)
 				k.take(c, "")
 			}
-			c = &child{name: b.Name, kind: string(b.Service.Kind), address: b.AddrPort(), wanted: true, pause: pauseFirst, settled: make(chan struct{})}
+			c = &child{name: b.Name, kind: string(b.Service.Kind), address: b.AddrPort(), settled: make(chan struct{})}
 			k.children[b.Name] = c
 			fresh = append(fresh, c)
 		}
@@ -116,7 +117,9 @@ func (k *Keeper) Apply(f *spec.Fleet) <-chan struct{} {
 		defer close(settled)
 		for _, c := range fresh {
 			k.mu.Lock()
-			k.start(c)
+			if !c.left {
+				k.step(c, keep.Wanted{})
+			}
 			k.mu.Unlock()
 		}
 		for _, c := range fresh {
