@@ -75,7 +75,6 @@ func TestAStoppedBackend(t *testing.T) {
 	defer cancel()
 	const timeout = 300 * time.Millisecond
 	stage, silent, again := 0, 0, 0
-	var first, last drill.Sample
 	err := traffic.RunProbes(ctx, traffic.ProbesOptions{
 		Use:   traffic.Use{Protocol: spec.HTTP, Addresses: []string{address}, Timeout: timeout},
 		Every: 5 * time.Millisecond, Clock: loop.NewClock(),
@@ -91,10 +90,6 @@ func TestAStoppedBackend(t *testing.T) {
 					if !strings.HasSuffix(s.Reason, "no answer within 300ms") || s.Unsent {
 						t.Errorf("while it is stopped: %+v", s)
 					}
-					if silent == 0 {
-						first = s
-					}
-					last = s
 					if silent++; silent == 60 {
 						stage = 2
 						if err := process.Signal(syscall.SIGCONT); err != nil {
@@ -111,10 +106,6 @@ func TestAStoppedBackend(t *testing.T) {
 	})
 	if err != nil || again < 20 {
 		t.Fatalf("stage %d: %d silent, %d answered again; %v", stage, silent, again, err)
-	}
-	// An open loop: a closed one would have asked three times a second.
-	if took := last.At.Sub(first.At); took > 10*time.Second {
-		t.Errorf("60 probes every 5 ms were sent within %v", took)
 	}
 }
 
@@ -139,7 +130,7 @@ func clientsOfAStoppedBackend(t *testing.T, p *poll.Poll) {
 				if err := process.Signal(syscall.SIGSTOP); err != nil {
 					t.Error(err)
 				}
-			case stopped == 1 && errors >= before+60:
+			case stopped == 1 && errors >= before+60 && !strings.HasPrefix(r.LastError, "not sent"):
 				stopped, reason = errors, r.LastError
 				if err := process.Signal(syscall.SIGCONT); err != nil {
 					t.Error(err)
