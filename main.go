@@ -20,6 +20,9 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/access"
+	"github.com/holdfast-edge/holdfast/engine/system/contexts"
+	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/local"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
 	"github.com/holdfast-edge/holdfast/engine/system/specfile"
@@ -37,6 +40,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	root := plain.Root(plain.Worlds{
 		Version: version, Up: up, Dial: dial, Console: console, Wallboard: wallboard, Service: backend,
+		Contexts: plain.Contexts{List: listContexts, Use: useContext, Add: addContext, Remove: removeContext},
 		Validate: validate,
 		Schema:   spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
 	})
@@ -69,16 +73,141 @@ func stateDir(flag string) (string, error) {
 	return statedir.Default()
 }
 
-func dial(flag string) (api.Client, error) {
-	dir, err := stateDir(flag)
+func dial(where plain.Where) (api.Client, error) {
+	c, dir, err := client(where)
+	if err != nil || dir == "" {
+		return c, err
+	}
+	if _, err := os.Stat(statedir.Socket(dir)); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: no fleet runs from %s; start one with «holdfast up», or name its directory with --state", api.ErrUnreachable, dir)
+	}
+	return c, nil
+}
+
+// client returns the client of a fleet, and its state directory if it is on this
+// machine. The flags come before the environment, and that before the context in
+// use.
+func client(where plain.Where) (c api.Client, dir string, err error) {
+	dir = where.State
+	if dir == "" && (where.Context != "" || os.Getenv("HOLDFAST_STATE") == "") {
+		to, ok, err := contextOf(where.Context)
+		if err != nil {
+			return nil, "", err
+		}
+		if ok && to.State == "" {
+			c, err := agents(to)
+			return c, "", err
+		}
+		dir = to.State
+	}
+	if dir, err = stateDir(dir); err != nil {
+		return nil, "", err
+	}
+	c, err = remote.Dial(statedir.Socket(dir))
+	return c, dir, err
+}
+
+// contextOf is the context of a name, or the one in use.
+func contextOf(name string) (contexts.Context, bool, error) {
+	path, err := contexts.Path()
+	if err != nil && name == "" {
+		return contexts.Context{}, false, nil // no home: nothing can be in use
+	}
+	if err != nil {
+		return contexts.Context{}, false, plain.Usage(err)
+	}
+	f, err := contexts.Load(path)
+	if err != nil {
+		return contexts.Context{}, false, plain.Usage(err)
+	}
+	if name == "" {
+		name = f.Use
+	}
+	c, ok := f.Find(name)
+	if name != "" && !ok {
+		return c, false, plain.Usage(fmt.Errorf("there is no context %q; holdfast context list lists them", name))
+	}
+	return c, ok, nil
+}
+
+// agents returns a client of the agents of a context.
+func agents(to contexts.Context) (api.Client, error) {
+	files, err := identity.OpenFiles(to.Identity)
+	if err != nil {
+		return nil, fmt.Errorf("context %s: %w", to.Name, err)
+	}
+	own, err := files.LoadHost()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, plain.Usage(fmt.Errorf("context %s: there is no certificate in %s", to.Name, to.Identity))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("context %s: %w", to.Name, err)
+	}
+	holder, err := identity.NewHolder(own, nil)
+	if err != nil {
+		return nil, fmt.Errorf("context %s: %w", to.Name, err)
+	}
+	return access.Dial(holder, to.Agents...)
+}
+
+func listContexts() ([]plain.ContextItem, error) {
+	path, err := contexts.Path()
 	if err != nil {
 		return nil, err
 	}
-	path := statedir.Socket(dir)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: no fleet runs from %s; start one with «holdfast up», or name its directory with --state", api.ErrUnreachable, dir)
+	f, err := contexts.Load(path)
+	if err != nil {
+		return nil, err
 	}
-	return remote.Dial(path)
+	var all []plain.ContextItem
+	for _, c := range f.Contexts {
+		all = append(all, plain.ContextItem{Name: c.Name, InUse: c.Name == f.Use, State: c.State, Agents: append([]string{}, c.Agents...), Identity: c.Identity})
+	}
+	return all, nil
+}
+
+// changeContexts replaces the user's contexts.
+func changeContexts(change func(contexts.File) (contexts.File, error)) error {
+	path, err := contexts.Path()
+	if err != nil {
+		return err
+	}
+	f, err := contexts.Load(path)
+	if err != nil {
+		return err
+	}
+	if f, err = change(f); err != nil {
+		return err
+	}
+	return f.Save(path)
+}
+
+func useContext(name string) error {
+	return changeContexts(func(f contexts.File) (contexts.File, error) { return f.With(name) })
+}
+
+func removeContext(name string) error {
+	return changeContexts(func(f contexts.File) (contexts.File, error) { return f.Remove(name) })
+}
+
+func addContext(c plain.ContextItem) error {
+	to := contexts.Context{Name: c.Name, State: c.State, Agents: c.Agents, Identity: c.Identity}
+	for _, path := range []*string{&to.State, &to.Identity} {
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = abs
+	}
+	for _, a := range to.Agents {
+		if _, err := access.Address(a); err != nil {
+			return err
+		}
+	}
+	return changeContexts(func(f contexts.File) (contexts.File, error) { return f.Add(to) })
 }
 
 // beginning is the spec that a fleet begins with.
@@ -279,17 +408,16 @@ func palette(s string) (theme.Palette, error) {
 }
 
 // wallboard does not ask whether a fleet runs: it waits for one.
-func wallboard(ctx context.Context, state string, o plain.FaceOptions) error {
+func wallboard(ctx context.Context, where plain.Where, o plain.FaceOptions) error {
 	if err := tui.Supported(os.Environ(), terminal()); err != nil {
 		return err
 	}
-	dir, err := stateDir(state)
+	c, dir, err := client(where)
 	if err != nil {
 		return err
 	}
-	c, err := remote.Dial(statedir.Socket(dir))
-	if err != nil {
-		return err
+	if dir == "" {
+		dir = where.Context
 	}
 	palette, err := palette(o.Theme)
 	if err != nil {

@@ -84,16 +84,26 @@ type shell struct {
 	ctx      context.Context
 	validate func(string, []byte) ([]plain.SpecFlaw, error)
 	ran      []any // what the worlds were told
+	where    plain.Where
+	contexts plain.Contexts
 }
 
 func (s *shell) run(t *testing.T, words ...string) result {
 	t.Helper()
+	if s.contexts.List == nil {
+		s.contexts = plain.Contexts{
+			List: func() ([]plain.ContextItem, error) { return nil, nil },
+			Use:  func(string) error { return nil }, Remove: func(string) error { return nil },
+			Add: func(plain.ContextItem) error { return nil },
+		}
+	}
 	root := plain.Root(plain.Worlds{
 		Version: "test",
 		Up:      func(_ context.Context, o plain.UpOptions) error { s.ran = append(s.ran, o); return nil },
-		Dial: func(state string) (api.Client, error) {
+		Dial: func(w plain.Where) (api.Client, error) {
+			s.where = w
 			if s.client == nil {
-				return nil, fmt.Errorf("%w: no fleet runs from %q", api.ErrUnreachable, state)
+				return nil, fmt.Errorf("%w: no fleet runs from %q", api.ErrUnreachable, w.State)
 			}
 			return s.client, nil
 		},
@@ -101,11 +111,13 @@ func (s *shell) run(t *testing.T, words ...string) result {
 			s.ran = append(s.ran, o)
 			return nil
 		},
-		Wallboard: func(_ context.Context, state string, o plain.FaceOptions) error {
+		Wallboard: func(_ context.Context, w plain.Where, o plain.FaceOptions) error {
+			s.where = w
 			s.ran = append(s.ran, o)
 			return nil
 		},
-		Service: func(context.Context, string, string, string) error { return errors.New("not here") },
+		Contexts: s.contexts,
+		Service:  func(context.Context, string, string, string) error { return errors.New("not here") },
 		Validate: func(name string, text []byte, _ string) ([]plain.SpecFlaw, error) {
 			if s.validate != nil {
 				return s.validate(name, text)

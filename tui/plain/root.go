@@ -56,11 +56,13 @@ type Worlds struct {
 	Version string
 	// Up runs a local fleet until ctx ends.
 	Up func(ctx context.Context, o UpOptions) error
-	// Dial returns the client of the fleet that runs from a state directory.
-	Dial func(state string) (api.Client, error)
+	// Dial returns the client of a fleet.
+	Dial func(Where) (api.Client, error)
+	// Contexts are the user's.
+	Contexts Contexts
 	// Console and Wallboard run a face until the person leaves.
 	Console   func(ctx context.Context, c api.Client, o FaceOptions) error
-	Wallboard func(ctx context.Context, state string, o FaceOptions) error
+	Wallboard func(ctx context.Context, where Where, o FaceOptions) error
 	// Service runs a backend process.
 	Service func(ctx context.Context, name, kind, address string) error
 	// Validate checks a spec and the files that it names, which are in dir, and
@@ -159,6 +161,10 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&s.state, "state", "", "`DIR` with the state of the fleet (default $HOLDFAST_STATE, or holdfast in the user's state directory)")
 	_ = root.MarkPersistentFlagDirname("state")
+	root.PersistentFlags().StringVar(&s.context, "context", "", "`NAME` of the fleet that is meant, as holdfast context list shows it")
+	_ = root.RegisterFlagCompletionFunc("context", func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		return s.completeContexts(cmd, nil, word)
+	})
 	root.PersistentFlags().BoolP("help", "h", false, "say how it is used")
 	root.Flags().BoolP("version", "V", false, "print the version")
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and look"}, &cobra.Group{ID: "act", Title: "Act"}, &cobra.Group{ID: "spec", Title: "Spec"}, &cobra.Group{ID: "more", Title: "More"})
@@ -172,7 +178,7 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 	add("act", s.weightCommand(), s.drainCommand(), s.undrainCommand(), s.forceCommand(), s.unforceCommand(), s.faultCommand(), s.drillCommand())
 	add("spec", s.applyCommand(), s.diffCommand(), s.validateCommand(), s.schemaCommand(), s.profilesCommand())
 	help := s.helpCommand(root)
-	add("more", completionCommand(root), manCommand(root), help)
+	add("more", s.contextCommand(), completionCommand(root), manCommand(root), help)
 	root.SetHelpCommand(help)
 	root.AddCommand(s.serviceCommand())
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { s.open(cmd); s.help(cmd) })

@@ -8,6 +8,9 @@ import (
 )
 
 func (s *shell) up(ctx context.Context, o UpOptions) error {
+	if s.context != "" {
+		return usage(errors.New("holdfast up runs a fleet on this machine; --context is for those that run"))
+	}
 	o.State = s.state
 	return s.worlds.Up(ctx, o)
 }
@@ -93,7 +96,11 @@ func (s *shell) wallboardCommand() *cobra.Command {
 		Long:    "Show the read-only wallboard: big figures and the age of the data. It waits for a\nfleet, and connects again by itself.",
 		Example: "  holdfast wallboard --theme dark",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.worlds.Wallboard(cmd.Context(), s.state, o)
+			where, err := s.where()
+			if err != nil {
+				return err
+			}
+			return s.worlds.Wallboard(cmd.Context(), where, o)
 		},
 	}
 	faceFlags(c, &o)

@@ -22,6 +22,7 @@ import (
 type shell struct {
 	worlds  Worlds
 	state   string
+	context string
 	why     string
 	yes     bool
 	dryRun  bool
@@ -55,7 +56,11 @@ func (s *shell) fleet(ctx context.Context) (api.Client, *api.Status, error) {
 	if s.picture != nil {
 		return s.client, s.picture, nil
 	}
-	c, err := s.worlds.Dial(s.state)
+	where, err := s.where()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := s.worlds.Dial(where)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -52,6 +52,9 @@ line that cannot be read prints an error instead.
 `
 
 const environmentText = `  HOLDFAST_STATE   the state directory, where --state does not say it
+  HOLDFAST_CONTEXTS
+                   the file of the contexts; otherwise holdfast/contexts.yaml
+                   in the user's configuration directory
   XDG_STATE_HOME   its parent, where neither says it; otherwise ~/.local/state
   NO_COLOR         when set and not empty: no colours
   TERM             dumb, or empty: no colours and no console

@@ -29,13 +29,17 @@ func (s *shell) until(ctx context.Context, q query) error {
 	if !slices.Contains(states, q.until) {
 		return usage(fmt.Errorf("--until %q%s is no state of %s; they are %s", clean(q.until), nearest(q.until, states), q.kind.name, strings.Join(states, ", ")))
 	}
+	where, err := s.where()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errLate)
 	defer cancel()
 	tick := time.NewTicker(dialEvery)
 	defer tick.Stop()
 	left := errors.New("no fleet answers")
 	for ctx.Err() == nil {
-		c, err := s.worlds.Dial(s.state)
+		c, err := s.worlds.Dial(where)
 		if err == nil {
 			var updates <-chan api.Update
 			if updates, err = c.Watch(ctx, 0); err == nil {
