@@ -164,7 +164,7 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend, 
 		out.Panic = out.Panic || m.fresh(now) && slices.Contains(m.report.Panics, p.Name)
 	}
 	state, known, standby, fresh := api.StateOK, false, 0, 0
-	var off []string
+	var off, ill []string
 	// The newest trouble is the culprit, of those that do not serve if there are
 	// any.
 	var culprit *standing
@@ -192,7 +192,7 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend, 
 			off = append(off, b.Name)
 		}
 		if b.State == api.StateDegraded && b.Phase != api.PhaseRising {
-			state = api.StateDegraded
+			ill = append(ill, b.Name)
 		}
 	}
 	reason := fmt.Sprintf("%d of %d serve", out.Up-standby, len(mine))
@@ -216,6 +216,8 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend, 
 		state, reason = api.StateDown, "nobody serves"
 	case len(off) > 0:
 		state, reason = api.StateDegraded, reason+": "+off[0]+more(len(off)-1)+" does not"
+	case len(ill) > 0:
+		state, reason = api.StateDegraded, reason+": "+ill[0]+more(len(ill)-1)+" is degraded"
 	}
 	st := f.stand(now, ref, state, reason)
 	if state != api.StateOK && culprit != nil {
