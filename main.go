@@ -235,6 +235,9 @@ func readSpec(ctx context.Context, name string) (text []byte, dir string, err er
 	if err == nil {
 		text, err = plain.ReadSpec(ctx, name)
 	}
+	if err == nil && len(text) > api.SpecSizeMax {
+		return nil, "", plain.Usage(fmt.Errorf("%s has more than %d MiB, the limit of a spec", name, api.SpecSizeMax>>20))
+	}
 	if err != nil {
 		return nil, "", plain.Usage(fmt.Errorf("cannot read the spec: %w; name a profile (holdfast profiles lists them) or a YAML file", err))
 	}

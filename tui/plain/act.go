@@ -60,6 +60,9 @@ it has until they end or until the deadline. undrain takes it back.`,
   holdfast drain host/tokyo-1 --for 10s --wait`,
 		Args: exact(1, "a backend or a host"), ValidArgsFunction: s.complete(id.KindBackend, id.KindHost),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if d < 0 || d > api.DrainForMax {
+				return usage(fmt.Errorf("--for %s is no time to drain: give up to %s", d, api.DrainForMax))
+			}
 			ref, err := s.target(cmd.Context(), args[0], id.KindBackend, id.KindHost)
 			if err != nil {
 				return err

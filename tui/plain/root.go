@@ -121,14 +121,22 @@ func Message(err error) string {
 	return "holdfast: " + cleanLines(words(err))
 }
 
-// words are an error without the name of the package that it begins with: that
-// is for those who read the code.
+// packages are those whose errors begin with their name: that is for those who
+// read the code.
+var packages = []string{
+	"access", "api", "id", "identity", "keeper", "keys", "local", "loop", "metrics", "plain", "poll", "profiles", "proxy", "remote", "service", "tui", "wall",
+}
+
+// words are an error without the names of the packages that it came through.
 func words(err error) string {
 	text := err.Error()
-	for _, prefix := range []string{"api: ", "id: ", "keys: "} {
-		text = strings.TrimPrefix(text, prefix)
+	for {
+		name, rest, ok := strings.Cut(text, ": ")
+		if !ok || !slices.Contains(packages, name) {
+			return text
+		}
+		text = rest
 	}
-	return text
 }
 
 // Root returns the command tree.

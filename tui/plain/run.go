@@ -1,8 +1,13 @@
 package plain
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -50,15 +55,61 @@ applied before is set aside in the state directory, and it is said where.`,
 		},
 	}
 	consoleFlags(c, &o.Face)
+	checked(c, func() error { return cmp.Or(o.Face.check(), metricsAddress(o.Metrics)) })
 	c.Flags().BoolVar(&o.Headless, "headless", false, "without the console")
 	c.Flags().StringVar(&o.Metrics, "metrics", "", "serve /metrics, /live and /ready on this `ADDRESS`, such as 127.0.0.1:9100")
 	return c
 }
 
+// themes and pages are what --theme and --page take.
+var (
+	themes = []string{"dark", "light", "16", "none"}
+	pages  = []string{"overview", "pools", "backends", "drills", "events", "faults"}
+)
+
+// check says what a face cannot do, before a terminal or a fleet is touched.
+func (o *FaceOptions) check() error {
+	for _, f := range []struct {
+		flag, value string
+		known       []string
+	}{{"--theme", o.Theme, themes}, {"--page", o.Page, pages}} {
+		if f.value != "" && !slices.Contains(f.known, f.value) {
+			return usage(fmt.Errorf("%s %q is not known%s; it takes %s", f.flag, clean(f.value), nearest(f.value, f.known), strings.Join(f.known, ", ")))
+		}
+	}
+	return nil
+}
+
+// metricsAddress says what is wrong with a host:port to listen on.
+func metricsAddress(address string) error {
+	if address == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return usage(fmt.Errorf("--metrics %q is no address: give one such as 127.0.0.1:9100", clean(address)))
+	}
+	return nil
+}
+
+// checked has a command check its flags first.
+func checked(c *cobra.Command, check func() error) {
+	run := c.RunE
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := check(); err != nil {
+			return err
+		}
+		return run(cmd, args)
+	}
+}
+
 // faceFlags adds the flags of what draws on a terminal.
 func faceFlags(c *cobra.Command, o *FaceOptions) {
 	c.Flags().StringVar(&o.Theme, "theme", "", "`THEME`: dark, light, 16 or none (default by the terminal; none with NO_COLOR)")
-	_ = c.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions([]string{"dark", "light", "16", "none"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions(themes, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().BoolVar(&o.ASCII, "ascii", false, "use no glyph beyond ASCII")
 }
 
@@ -67,7 +118,7 @@ func consoleFlags(c *cobra.Command, o *FaceOptions) {
 	c.Flags().BoolVar(&o.ReadOnly, "read-only", false, "look only")
 	c.Flags().BoolVar(&o.Mouse, "mouse", false, "take the mouse; selecting text then needs shift")
 	c.Flags().StringVar(&o.Page, "page", "", "first `PAGE`: overview, pools, backends, drills, events, faults")
-	_ = c.RegisterFlagCompletionFunc("page", cobra.FixedCompletions([]string{"overview", "pools", "backends", "drills", "events", "faults"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("page", cobra.FixedCompletions(pages, cobra.ShellCompDirectiveNoFileComp))
 	o.Actor = actor("console")
 }
 
@@ -86,6 +137,7 @@ func (s *shell) consoleCommand() *cobra.Command {
 		},
 	}
 	consoleFlags(c, &o)
+	checked(c, o.check)
 	return c
 }
 
@@ -104,6 +156,7 @@ func (s *shell) wallboardCommand() *cobra.Command {
 		},
 	}
 	faceFlags(c, &o)
+	checked(c, o.check)
 	return c
 }
 

@@ -3,6 +3,7 @@ package apitest
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -107,17 +108,28 @@ func (s *suite) rate() {
 // loses nothing untold, and that one who comes too late is told how much.
 func (s *suite) slow() {
 	lazy := s.watch(s.ctx, 0)
-	var last api.Receipt
-	for i := 0; last.Seq <= api.EventRing+50; i++ {
-		if i%2 == 0 {
-			last = s.do(api.Request{Command: api.Drain{Target: backend(s.backend)}})
-		} else {
-			last = s.do(api.Request{Command: api.Undrain{Target: backend(s.backend)}})
-		}
-		if !last.OK {
-			s.Fatalf("not accepted: %+v", last)
-		}
+	// Side by side: a world that keeps what it acknowledges writes for all of them
+	// at once.
+	const askers = 16
+	var all sync.WaitGroup
+	for a := range askers {
+		all.Go(func() {
+			for i := 0; ; i++ {
+				r, err := s.Client.Do(s.ctx, api.Request{Command: weights(s.backend, 1+(a+i)%100)})
+				if err != nil {
+					s.Errorf("Do: %v", err)
+				}
+				if err != nil || r.Seq > api.EventRing+50 {
+					return
+				}
+			}
+		})
 	}
+	all.Wait()
+	if s.Failed() {
+		return
+	}
+	last := s.weigh(7)
 	var y tally
 	for y.at < last.Seq {
 		y.take(s.T, s.next(lazy))
