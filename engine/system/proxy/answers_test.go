@@ -21,7 +21,7 @@ import (
 func raw(t *testing.T, serve func(head *http.Request, c *net.TCPConn, r *bufio.Reader) bool) *backend {
 	t.Helper()
 	return serveTCP(t, "b1", func(c *net.TCPConn) {
-		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(patience))
 		r := bufio.NewReader(c)
 		for {
 			q, err := http.ReadRequest(r)

@@ -122,7 +122,7 @@ func TestSilentBackendsAreGivenUp(t *testing.T) {
 	}
 	two := echo(t, "b2")
 	port := freePort(t)
-	s := setUp(t, pool(", scheduler: rr, upstream: {connect: 50ms}, ejection: {off: true}", "", silent, two)+listener("tcp", port, ""))
+	s := setUp(t, pool(", scheduler: rr, upstream: {connect: 300ms}, ejection: {off: true}", "", silent, two)+listener("tcp", port, ""))
 	for range 4 {
 		if got, err := visit(port); got != "b2" {
 			t.Fatalf("a client got %q, %v", got, err)

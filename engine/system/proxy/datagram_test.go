@@ -66,7 +66,7 @@ func TestDatagramsOfOneClientStayTogether(t *testing.T) {
 	var homes []string
 	for range 10 {
 		c := peer(t, port)
-		first := say(c, "x", 5*time.Second)
+		first := say(c, "x", patience)
 		where[first]++
 		peers, homes = append(peers, c), append(homes, first)
 	}
@@ -76,7 +76,7 @@ func TestDatagramsOfOneClientStayTogether(t *testing.T) {
 	// A change of the table moves none of them, and a drain neither.
 	s.apply(pool(", scheduler: rr", ", weight: 50", one, two) + listener("udp", port, ", established: 20s"))
 	for i, c := range peers {
-		if got := say(c, "x", 5*time.Second); got != homes[i] {
+		if got := say(c, "x", patience); got != homes[i] {
 			t.Errorf("a flow moved from %q to %q", homes[i], got)
 		}
 	}
@@ -85,7 +85,7 @@ func TestDatagramsOfOneClientStayTogether(t *testing.T) {
 	}
 	// The largest datagrams pass whole.
 	big := string(make([]byte, 60000))
-	if got := say(peers[0], big, 5*time.Second); len(got) != 60003 {
+	if got := say(peers[0], big, patience); len(got) != 60003 {
 		t.Errorf("60000 bytes came back as %d", len(got))
 	}
 }
@@ -95,7 +95,7 @@ func TestDatagramFlowsAreBounded(t *testing.T) {
 	port := freePort(t)
 	s := setUp(t, pool("", "", one)+listener("udp", port, ", flows_max: 3"))
 	for n := range 3 {
-		if got := say(peer(t, port), "x", 5*time.Second); got != "b1 x" {
+		if got := say(peer(t, port), "x", patience); got != "b1 x" {
 			t.Fatalf("flow %d: %q", n, got)
 		}
 	}
@@ -116,7 +116,7 @@ func TestADeadUDPBackendEndsItsFlows(t *testing.T) {
 	s := setUp(t, pool(", scheduler: rr, ejection: {failures: 1, for: 60s}", "", one, two)+listener("udp", port, ""))
 	s.health("b2", api.Down)
 	c := peer(t, port)
-	if got := say(c, "x", 5*time.Second); got != "b1 x" {
+	if got := say(c, "x", patience); got != "b1 x" {
 		t.Fatal(got)
 	}
 	s.health("b2", api.Up)
@@ -135,7 +135,7 @@ func TestDatagramsThatNobodyTakesAreCounted(t *testing.T) {
 	_, _ = peer(t, port).Write([]byte("x"))
 	eventually(t, "it is counted", func() bool { return s.reading("l").Totals.Errors == 1 })
 	s.health("b1", api.Up)
-	if got := say(peer(t, port), "x", 5*time.Second); got != "b1 x" {
+	if got := say(peer(t, port), "x", patience); got != "b1 x" {
 		t.Errorf("the answer is %q", got)
 	}
 }

@@ -138,10 +138,14 @@ func (s *stage) reading(name string) host.Reading {
 	return host.Reading{}
 }
 
+// patience is how long a test waits for what must come: it is there to end a test
+// that hangs, and says nothing about how long anything takes.
+const patience = 2 * time.Minute
+
 // eventually waits until a condition holds.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -272,7 +276,7 @@ func dial(t testing.TB, port int) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	return c.(*net.TCPConn)
 }
 
@@ -283,7 +287,7 @@ func visit(port int) (string, error) {
 		return "", err
 	}
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	return line(c)
 }
 

@@ -151,9 +151,11 @@ func (t *try) refuses(err error) bool {
 	return errors.Is(t.up.h1.Listens(ctx, t.place.Address), syscall.ECONNREFUSED)
 }
 
-// refusalWait bounds that: a refusal comes within the time to the backend and
-// back.
-const refusalWait = 100 * time.Millisecond
+// refusalWait bounds that. A refusal comes within the time to the backend and
+// back, which may be another continent's, or a busy moment of this host; what
+// drops the question instead closed no connection either, so this is rarely
+// waited for. After a second the kernel would ask once more.
+const refusalWait = time.Second
 
 // abort ends the attempt from outside.
 func (t *try) abort(cause error) {
