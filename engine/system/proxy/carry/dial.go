@@ -1,9 +1,12 @@
 package carry
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,16 +27,23 @@ const (
 	keepEvery = 15
 )
 
+// keepAlive has the kernel ask now and then whether a backend is still there.
+func keepAlive(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepIdle)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepEvery)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+}
+
+// oneSegment is how much surely goes in one segment: by IPv6's least MTU, and
+// nobody's is smaller today.
+const oneSegment = 1180
+
 // dial begins to connect.
 func dial(to netip.AddrPort) (fd int, err error) {
 	family, sa := address(to)
 	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepIdle)
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepEvery)
 	for {
 		switch err = unix.Connect(fd, sa); err {
 		case nil, unix.EINPROGRESS, unix.EALREADY:
@@ -47,21 +57,40 @@ func dial(to netip.AddrPort) (fd int, err error) {
 	}
 }
 
-// dialed says how the connecting ended, when it has.
-func dialed(fd int, to netip.AddrPort) error {
-	e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	switch {
-	case err != nil:
-		return os.NewSyscallError("getsockopt", err)
-	case e != 0:
-		return os.NewSyscallError("connect", unix.Errno(e))
-	case Local(fd) == to:
+// dialed says how the connecting ended, when it has. well says that the kernel
+// reported no error.
+func dialed(fd int, to netip.AddrPort, well bool) error {
+	if !well {
+		e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		switch {
+		case err != nil:
+			return os.NewSyscallError("getsockopt", err)
+		case e != 0:
+			return os.NewSyscallError("connect", unix.Errno(e))
+		}
+	}
+	if to.Port() >= firstOfClients() && Local(fd) == to {
 		// A port of the range from which the kernel takes those of clients, with
 		// nobody listening: it may connect a socket to itself.
 		return os.NewSyscallError("connect", unix.ECONNREFUSED)
 	}
 	return nil
 }
+
+// firstOfClients is the least port that the kernel gives to clients; 0 where
+// that is not known.
+var firstOfClients = sync.OnceValue(func() uint16 {
+	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := bytes.Cut(b, []byte("\t"))
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(first)), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
+})
 
 // address is an address as the kernel takes it.
 func address(a netip.AddrPort) (family int, sa unix.Sockaddr) {

@@ -60,8 +60,22 @@ func (p *Pair) read(way int, b []byte) {
 	}
 }
 
+// hurry sees to it that what is sent to the backend now is not held back.
+func (p *Pair) hurry(n int) {
+	switch {
+	case p.prompt == promptFirst && n <= oneSegment:
+		p.prompt = promptUnset
+	case p.prompt != promptSet:
+		p.prompt = promptSet
+		_ = unix.SetsockoptInt(p.fd[backend], unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+}
+
 func (p *Pair) write(way int) {
 	d := &p.way[way]
+	if way == client {
+		p.hurry(len(d.data))
+	}
 	for {
 		n, e := rawWrite(p.fd[1-way], d.data)
 		r, again := went(n, e)
@@ -122,6 +136,9 @@ func (p *Pair) fill(way int) {
 
 func (p *Pair) drain(way int) {
 	d := &p.way[way]
+	if way == client {
+		p.hurry(d.held)
+	}
 	for {
 		n, e := rawSplice(d.pipe.r, p.fd[1-way], d.held)
 		r, again := went(n, e)

@@ -39,8 +39,22 @@ type Pair struct {
 	phase  phase
 	timer  *time.Timer // of the connecting
 	tries  int         // to connect
-	queued bool        // it is among those that have something to do
+	up     bool        // the connecting has come to something
+	kept   bool        // the kernel asks after the backend
+	prompt prompt
+	queued bool // it is among those that have something to do
 }
+
+// prompt is how far it is seen to that small pieces go to the backend at once. The
+// kernel holds one back only while another one is on its way: the first needs no
+// asking, and in a short flow there is no second.
+type prompt int
+
+const (
+	promptFirst prompt = iota // nothing was sent
+	promptUnset               // one segment was
+	promptSet
+)
 
 type phase int
 
@@ -79,9 +93,9 @@ func (d *direction) drop() {
 	}
 }
 
-// New makes a pair of a client's socket, which is the pair's from here on.
+// New makes a pair of a client's socket, which is the pair's from here on. It has
+// TCP_NODELAY from its listening socket.
 func (l *Loop) New(fd int, f Flow) *Pair {
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	return &Pair{loop: l, flow: f, slot: -1, fd: [2]int{fd, -1}}
 }
 
@@ -99,6 +113,10 @@ func (p *Pair) Connect(to netip.AddrPort, most time.Duration, then func(error)) 
 		return dialError(to, err)
 	}
 	p.fd[backend], p.to, p.then, p.phase = fd, to, then, connecting
+	p.up, p.prompt, p.way[backend].half = false, promptFirst, half{}
+	if p.kept {
+		keepAlive(fd)
+	}
 	if err = p.loop.watch(p, backend); err != nil {
 		p.unconnect()
 		return dialError(to, err)
@@ -132,14 +150,24 @@ func (p *Pair) stopTimer() {
 }
 
 // connected looks what became of the connecting.
-func (p *Pair) connected() {
-	if err := dialed(p.fd[backend], p.to); err != nil {
+func (p *Pair) connected(well bool) {
+	if err := dialed(p.fd[backend], p.to, well); err != nil {
 		p.unconnect()
 		p.then(dialError(p.to, err))
 		return
 	}
+	p.up = true
 	p.stopTimer()
 	p.then(nil)
+}
+
+// KeepAlive has the kernel ask after the backend while the flow is silent. That
+// is for flows that last: it costs as much as a short one's bytes.
+func (p *Pair) KeepAlive() {
+	if !p.kept && p.fd[backend] >= 0 {
+		keepAlive(p.fd[backend])
+	}
+	p.kept = true
 }
 
 // Begin lets bytes pass. first is sent to the backend before anything else. When
@@ -152,9 +180,9 @@ func (p *Pair) Begin(first []byte) error {
 		return err
 	}
 	p.phase = flowing
-	for i := range p.way {
-		p.way[i].readable, p.way[i].writable = true, true
-	}
+	// A client has nearly always said something by now. What the backend said was
+	// reported.
+	p.way[client].readable, p.way[client].writable, p.way[backend].writable = true, true, true
 	if len(first) > 0 {
 		p.way[client].data, p.way[client].held = first, len(first)
 	}
@@ -218,8 +246,13 @@ func (p *Pair) note(end int, events uint32) {
 	)
 	switch p.phase {
 	case connecting:
-		if end == backend && events&takes != 0 {
-			p.connected()
+		if end == backend {
+			b := &p.way[backend]
+			b.readable = b.readable || events&sends != 0
+			b.more = b.more || events&last != 0
+			if !p.up && events&takes != 0 {
+				p.connected(events&(unix.EPOLLHUP|unix.EPOLLERR) == 0)
+			}
 		}
 		return
 	case lonely, gone:
@@ -305,7 +338,9 @@ func (p *Pair) turn(i int, scratch []byte) (again bool) {
 		case opDrain:
 			p.drain(i)
 		case opShut:
-			_ = unix.Shutdown(p.fd[1-i], unix.SHUT_WR)
+			if other := &p.way[1-i]; !other.over || other.bad != sound {
+				_ = unix.Shutdown(p.fd[1-i], unix.SHUT_WR)
+			} // otherwise both are over, and are closed at once
 			d.did(opShut, 0, done)
 		}
 	}

@@ -326,7 +326,7 @@ func TestASocketIsNotItsOwnBackend(t *testing.T) {
 	if err := unix.Connect(fd, sa); err != nil {
 		t.Fatal(err)
 	}
-	if err := dialed(fd, self); !errors.Is(err, syscall.ECONNREFUSED) {
+	if err := dialed(fd, self, true); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("connected to itself: %v", err)
 	}
 }

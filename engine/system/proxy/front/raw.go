@@ -31,6 +31,8 @@ func NewRaw(l net.Listener) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What is accepted has it from here.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	r := &Raw{file: os.NewFile(uintptr(fd), "listener")} // non-blocking as the other: Go's poller watches it
 	if r.conn, err = r.file.SyscallConn(); err != nil {
 		_ = r.file.Close()

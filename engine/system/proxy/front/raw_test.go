@@ -56,6 +56,9 @@ func TestRawConnections(t *testing.T) {
 	if got.peer != front.AddrOf(one.LocalAddr()) {
 		t.Errorf("its peer is %s, want %s", got.peer, one.LocalAddr())
 	}
+	if on, err := unix.GetsockoptInt(got.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); err != nil || on == 0 {
+		t.Errorf("small pieces to it are held back: %d, %v", on, err)
+	}
 	if flags, err := unix.FcntlInt(uintptr(got.fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
 		t.Errorf("it would block: flags %x, %v", flags, err)
 	}

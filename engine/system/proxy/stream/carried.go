@@ -29,7 +29,8 @@ type carried struct {
 	unowned  int       // bytes of the PROXY header that are not sent yet: they are not the client's
 	answered bool
 
-	last atomic.Int64 // for all: when bytes were seen last, on the loop's clock
+	sweeps int          // seen; the sweeper's
+	last   atomic.Int64 // for all: when bytes were seen last, on the loop's clock
 }
 
 // carry gives a connection to a loop. first was read of it already.
@@ -202,6 +203,18 @@ func (c *carried) abort() { c.loop.Do(func() { c.end(true) }) }
 // quietFor implements member.
 func (c *carried) quietFor(now time.Time) time.Duration {
 	return carry.Since(now) - time.Duration(c.last.Load())
+}
+
+// lasting is how many sweeps a flow has seen that is to last.
+const lasting = 2
+
+// swept implements member: one that lasts has the kernel ask after its backend.
+func (c *carried) swept() {
+	if c.sweeps < lasting {
+		if c.sweeps++; c.sweeps == lasting {
+			c.loop.Do(c.pair.KeepAlive)
+		}
+	}
 }
 
 // idle implements member.

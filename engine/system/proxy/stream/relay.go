@@ -100,6 +100,9 @@ func (r *relay) leave() bool {
 	return true
 }
 
+// swept implements member.
+func (r *relay) swept() {}
+
 // idle implements member.
 func (r *relay) idle() time.Duration { return r.idleFor }
 

@@ -38,6 +38,8 @@ type member interface {
 	// quietFor is how long no byte was seen, and idle how long that may be.
 	quietFor(now time.Time) time.Duration
 	idle() time.Duration
+	// swept is told of each look at the idle flows.
+	swept()
 	// expire closes the flow, unless the kernel still saw data of it.
 	expire()
 }
@@ -283,6 +285,7 @@ func (s *Server) closeIdle(now time.Time) int {
 	s.mu.Lock()
 	left := len(s.flows)
 	for r := range s.flows {
+		r.swept()
 		if r.quietFor(now) > r.idle() {
 			idle = append(idle, r)
 		}
