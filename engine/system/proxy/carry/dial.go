@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,25 +59,50 @@ func dial(to netip.AddrPort) (fd int, err error) {
 	}
 }
 
-// dialed says how the connecting ended, when it has. well says that the kernel
-// reported no error.
-func dialed(fd int, to netip.AddrPort, well bool) error {
-	if !well {
-		e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-		switch {
-		case err != nil:
-			return os.NewSyscallError("getsockopt", err)
-		case e != 0:
-			return os.NewSyscallError("connect", unix.Errno(e))
-		}
-	}
-	if to.Port() >= firstOfClients() && Local(fd) == to {
-		// A port of the range from which the kernel takes those of clients, with
-		// nobody listening: it may connect a socket to itself.
-		return os.NewSyscallError("connect", unix.ECONNREFUSED)
+// dialed says how the connecting ended of which the kernel reported an error.
+func dialed(fd int) error {
+	e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	switch {
+	case err != nil:
+		return os.NewSyscallError("getsockopt", err)
+	case e != 0:
+		return os.NewSyscallError("connect", unix.Errno(e))
 	}
 	return nil
 }
+
+// errSelf means that a socket was connected to itself: the backend's port is
+// among those that the kernel gives to clients, and nobody listens there.
+var errSelf = os.NewSyscallError("connect", unix.ECONNREFUSED)
+
+// itself reports whether a socket was connected to itself. That can only be where
+// the backend's address is this host's: of one that was found to be another's,
+// it is not asked again for a while.
+func (l *Loop) itself(fd int, to netip.AddrPort) bool {
+	if to.Port() < firstOfClients() {
+		return false
+	}
+	if until, ok := l.foreign[to.Addr()]; ok && l.Now() < until {
+		return false
+	}
+	local := Local(fd)
+	if local.IsValid() && local.Addr() != to.Addr().Unmap() {
+		if len(l.foreign) >= foreignMost {
+			clear(l.foreign)
+		}
+		l.foreign[to.Addr()] = l.Now() + foreignFor
+	}
+	return local == to
+}
+
+const (
+	// foreignFor is how long an address counts as another host's: one may move
+	// here, and then it takes the kernel's choice of that very port besides.
+	foreignFor = 10 * time.Second
+	// foreignMost bounds how many are remembered; more backends than that on one
+	// loop only cost a call each.
+	foreignMost = 1024
+)
 
 // firstOfClients is the least port that the kernel gives to clients; 0 where
 // that is not known.
@@ -107,7 +134,7 @@ func address(a netip.AddrPort) (family int, sa unix.Sockaddr) {
 
 // Local is a socket's own address.
 func Local(fd int) netip.AddrPort {
-	sa, err := unix.Getsockname(fd)
+	sa, err := syscall.Getsockname(fd) // that of x/sys asks for the protocol, too
 	if err != nil {
 		return netip.AddrPort{}
 	}
@@ -115,11 +142,11 @@ func Local(fd int) netip.AddrPort {
 }
 
 // addrOf is an address as the kernel gives it.
-func addrOf(sa unix.Sockaddr) netip.AddrPort {
+func addrOf(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
 	}
 	return netip.AddrPort{}

@@ -3,6 +3,7 @@ package carry
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -40,6 +41,8 @@ type Loop struct {
 	free  []int32
 	busy  []*Pair // those that have something to do
 	arena []byte
+
+	foreign map[netip.Addr]time.Duration // addresses that are not this host's, and until when that holds
 }
 
 // slot is a pair's place in the table. An event carries its number and its
@@ -90,7 +93,7 @@ func start() (*Loop, error) {
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | edge, Fd: wakeSlot}
 	err = errors.Join(unix.SetNonblock(epoll, true), unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &ev))
 	file := os.NewFile(uintptr(epoll), "epoll") // non-blocking: Go's poller watches it
-	l := &Loop{epoll: epoll, wake: wake, arena: make([]byte, arenaSize+bufferSize)}
+	l := &Loop{epoll: epoll, wake: wake, arena: make([]byte, arenaSize+bufferSize), foreign: map[netip.Addr]time.Duration{}}
 	if err == nil {
 		l.raw, err = file.SyscallConn()
 	}

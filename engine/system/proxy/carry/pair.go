@@ -151,7 +151,14 @@ func (p *Pair) stopTimer() {
 
 // connected looks what became of the connecting.
 func (p *Pair) connected(well bool) {
-	if err := dialed(p.fd[backend], p.to, well); err != nil {
+	err := error(nil)
+	if !well {
+		err = dialed(p.fd[backend])
+	}
+	if err == nil && p.loop.itself(p.fd[backend], p.to) {
+		err = errSelf
+	}
+	if err != nil {
 		p.unconnect()
 		p.then(dialError(p.to, err))
 		return

@@ -45,9 +45,10 @@ func NewRaw(l net.Listener) (*Raw, error) {
 func (r *Raw) Accept() (fd int, peer netip.AddrPort, err error) {
 	var failed error
 	err = r.conn.Read(func(l uintptr) bool {
-		var sa unix.Sockaddr
+		var sa syscall.Sockaddr
 		for {
-			fd, sa, failed = unix.Accept4(int(l), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			// Not that of x/sys, which asks for each one's protocol, too.
+			fd, sa, failed = syscall.Accept4(int(l), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 			switch {
 			case errors.Is(failed, unix.EINTR), errors.Is(failed, unix.ECONNABORTED):
 				continue // the latter is of a client that left before we came
@@ -75,11 +76,11 @@ func (r *Raw) Close() error {
 }
 
 // addrOf is an address as the kernel gives it.
-func addrOf(sa unix.Sockaddr) netip.AddrPort {
+func addrOf(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
 	}
 	return netip.AddrPort{}
