@@ -68,7 +68,21 @@ func TestFullDisk(t *testing.T) {
 	if err != nil || !r.OK || !strings.Contains(r.Done, "a restart would lose it") {
 		t.Errorf("who set a weight is told %q, %v", r.Done, err)
 	}
+	if err := unix.Kill(pids(s)[0], unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	see(t, f, "a problem of the list of processes", func(s *api.Status) bool {
+		for _, p := range s.Problems {
+			if strings.HasPrefix(p.Text, "the list of backends' processes cannot be written: ") {
+				return true
+			}
+		}
+		return false
+	})
 	full(before.Cur)
+	if err := unix.Kill(pids(s)[1], unix.SIGKILL); err != nil { // the next change writes it whole
+		t.Fatal(err)
+	}
 	see(t, f, "it is kept by itself", func(s *api.Status) bool { return green(s) && !unkept(s) })
 	if b, err := os.ReadFile(filepath.Join(dir, "operators-small.json")); err != nil || !strings.Contains(string(b), `"backend":"web-1","verb":"weight","weight":3`) {
 		t.Errorf("%v: %s", err, b)

@@ -105,6 +105,7 @@ func Start(o Options) (*Fleet, error) {
 		Done:    func(d fleet.FaultDone) { f.later(d) },
 		Started: o.State.Started, Ended: o.State.Ended,
 	})
+	o.State.Wrote = func(err error) { f.later(fleet.Kept{Record: fleet.RecordProcesses, Err: said(err)}) }
 	f.users = newUsers(f)
 	f.keeping = newKeeping(o.State, func(k fleet.Kept) { f.later(k) })
 	if err := f.serveMetrics(); err != nil {

@@ -65,6 +65,10 @@ type Dir struct {
 	Path string
 	lock *os.File
 
+	// Wrote is told, where it is set, how each writing of the processes ended. It
+	// must not block.
+	Wrote func(error)
+
 	mu        sync.Mutex
 	processes map[int]string // by PID: the time it was started
 }
@@ -223,8 +227,11 @@ func (d *Dir) write() {
 		return
 	}
 	next := d.file() + ".next"
-	if os.WriteFile(next, b, 0o600) == nil {
-		_ = os.Rename(next, d.file())
+	if err = os.WriteFile(next, b, 0o600); err == nil {
+		err = os.Rename(next, d.file())
+	}
+	if d.Wrote != nil {
+		d.Wrote(err)
 	}
 }
 
