@@ -74,6 +74,12 @@ func (s *Groups) hearRaft(from string, p packet, g *group) *group {
 	return g
 }
 
+// fromLeader reports whether only a leader sends such a message.
+func fromLeader(m *pb.Message) bool {
+	kind := m.GetType()
+	return kind == pb.MsgApp || kind == pb.MsgHeartbeat || kind == pb.MsgSnap
+}
+
 // stranger is a member that this host was spoken to as, and is not.
 type stranger struct {
 	group  GroupID
@@ -84,9 +90,7 @@ type stranger struct {
 // that was added for this very journal begins; anybody else is lost, and whoever
 // leads makes a new member for this host.
 func (s *Groups) invited(from string, p packet, m *pb.Message, g *group) *group {
-	switch m.GetType() {
-	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
-	default:
+	if !fromLeader(m) {
 		return nil
 	}
 	if p.invite == s.writer.tail.Generation && (g == nil || g.member < p.to) && (g != nil || len(s.order) < GroupsMax) {
@@ -130,6 +134,8 @@ func (g *group) impossible(m *pb.Message) string {
 	if m.GetType() != pb.MsgProp && m.GetType() != pb.MsgReadIndex && m.GetTerm() == 0 {
 		return "has no term" // raft would take it for a message to itself
 	}
+	// The rest is for raft itself, and never from another host.
+	//exhaustive:ignore
 	switch m.GetType() {
 	case pb.MsgApp:
 		term := m.GetLogTerm()
@@ -184,28 +190,22 @@ func (g *group) impossible(m *pb.Message) string {
 // hear lets raft hear a message.
 func (g *group) hear(m *pb.Message) {
 	g.clock.count(g)
-	switch m.GetType() {
-	case pb.MsgHeartbeat:
-		if m.GetTerm() >= g.clock.term && m.GetCommit() > g.last {
-			// The leader counts only what this member said was durable here.
-			g.forgot(fmt.Sprintf("the leader counts on entry %d, and the last here is %d", m.GetCommit(), g.last))
-			return
-		}
-	case pb.MsgProp, pb.MsgReadIndex:
-		// Whoever sent it to one that does not lead finds out who does, and
-		// tries again: handed on, it would come from somebody else.
-		if g.clock.role != raft.StateLeader || m.GetType() == pb.MsgReadIndex && !g.current() {
-			return
-		}
+	kind := m.GetType()
+	if kind == pb.MsgHeartbeat && m.GetTerm() >= g.clock.term && m.GetCommit() > g.last {
+		// The leader counts only what this member said was durable here.
+		g.forgot(fmt.Sprintf("the leader counts on entry %d, and the last here is %d", m.GetCommit(), g.last))
+		return
+	}
+	if (kind == pb.MsgProp || kind == pb.MsgReadIndex) && g.clock.role != raft.StateLeader || kind == pb.MsgReadIndex && !g.current() {
+		// Whoever sent it to one that does not lead finds out who does, and tries
+		// again: handed on, it would come from somebody else.
+		return
 	}
 	_ = g.raft.Step(m) // what it refuses is as good as lost on the way
 	g.drain()
 	g.clock.observe(g)
-	switch m.GetType() {
-	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
-		if g.clock.role == raft.StateFollower && g.clock.lead == m.GetFrom() && g.clock.term == m.GetTerm() {
-			g.clock.contact(g)
-		}
+	if fromLeader(m) && g.clock.role == raft.StateFollower && g.clock.lead == m.GetFrom() && g.clock.term == m.GetTerm() {
+		g.clock.contact(g)
 	}
 }
 

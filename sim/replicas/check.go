@@ -35,6 +35,8 @@ func newChecks(w *World) *checks {
 
 // noted looks at what a host says for people.
 func (c *checks) noted(h *host, n replica.Note) {
+	// The other notes break no promise.
+	//exhaustive:ignore
 	switch n.Reason {
 	case replica.ReasonLeads:
 		key := fmt.Sprintf("%s, %s", n.Group, n.Text)
@@ -286,6 +288,7 @@ func (c *checks) end() {
 	switch porcupine.CheckOperationsTimeout(model, operations, 5*time.Second) {
 	case porcupine.Illegal:
 		c.w.fail("linearizable", "no order explains what clients saw: %s", c.worst(operations))
+	case porcupine.Ok:
 	case porcupine.Unknown:
 		c.tangled = true // too many answers are unknown; nothing is proved
 	}

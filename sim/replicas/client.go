@@ -106,6 +106,8 @@ func (c *client) write(h *host, o *operation, t facts.Txn, patience time.Duratio
 	}, func(a replica.Answer) {
 		o.returned = w.now
 		delete(c.known, o.where())
+		// For all other reasons nothing was done.
+		//exhaustive:ignore
 		switch a.Reason {
 		case "":
 			r, err := facts.DecodeResult(a.Result)
