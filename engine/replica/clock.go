@@ -43,7 +43,7 @@ func (c *clock) observe(g *group) bool {
 	c.reset(g)
 	switch {
 	case c.role == raft.StateLeader && !led:
-		c.beatAt = g.host.now.Add(g.timing.Heartbeat)
+		c.beatAt = c.nextBeat(g)
 		g.elected()
 	case led && c.role != raft.StateLeader:
 		g.deposed()
@@ -78,6 +78,13 @@ func (c *clock) count(g *group) {
 	c.quietFrom = g.host.now // more than enough
 }
 
+// nextBeat is the next whole multiple of the heartbeat: groups that a host leads
+// beat together, so that a hundred of them cost one frame to each host.
+func (c *clock) nextBeat(g *group) instant.Instant {
+	every := instant.Instant(g.timing.Heartbeat)
+	return (g.host.now/every + 1) * every
+}
+
 func (c *clock) due(g *group) instant.Instant {
 	switch {
 	case c.role == raft.StateLeader:
@@ -96,7 +103,7 @@ func (c *clock) wake(g *group) {
 	if c.role == raft.StateLeader {
 		// After a pause, one beat: a leader that slept is no busier than one that
 		// did not.
-		c.beatAt = g.host.now.Add(g.timing.Heartbeat)
+		c.beatAt = c.nextBeat(g)
 		g.raft.Tick()
 		g.retrySnapshots()
 		return

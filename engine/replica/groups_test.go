@@ -305,10 +305,21 @@ func TestLaggingFollowerGetsASnapshot(t *testing.T) {
 	for i := range 45 {
 		s.put(leader, fmt.Sprintf("k%d", i%3), fmt.Sprint(i, big))
 	}
+	// Three keys are left of all that was written: the snapshot is smaller by far.
+	bytes := 0
+	s.carries = func(_, to *actor, frame []byte) bool {
+		if to == away {
+			bytes += len(frame)
+		}
+		return true
+	}
 	s.start(away)
 	s.until("it is as far as the leader", func() bool { return s.status(away).Applied == s.status(leader).Applied })
 	if got := s.get(away, "k2"); got != fmt.Sprint(44, big) {
 		t.Errorf("it reads %.20q", got)
+	}
+	if bytes > 5<<20 {
+		t.Errorf("it was sent %d bytes, all that it missed", bytes)
 	}
 	if n := len(away.stores["fleet"].Snapshot()); n != len(leader.stores["fleet"].Snapshot()) {
 		t.Errorf("its store has %d bytes", n)
