@@ -70,6 +70,9 @@ type Totals struct {
 	Flows    uint64 `json:"flows"`
 	InBytes  uint64 `json:"in_bytes"`
 	OutBytes uint64 `json:"out_bytes"`
+	// Latencies is how many latencies were measured, LatencySum their sum.
+	Latencies  uint64        `json:"latencies"`
+	LatencySum time.Duration `json:"latency_sum_ns"`
 }
 
 // Trend is recent history for graphs, oldest first. A face that starts late

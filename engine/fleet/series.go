@@ -48,6 +48,8 @@ func (s *series) delta(d *api.Totals, latency *host.Histogram) {
 	s.second.errors += float64(d.Errors)
 	s.second.in += float64(d.InBytes)
 	s.second.out += float64(d.OutBytes)
+	s.totals.Latencies += latency.Count
+	s.totals.LatencySum += latency.Sum
 	if latency.Count > 0 {
 		s.latency[0].Merge(latency)
 	}

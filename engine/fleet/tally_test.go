@@ -67,6 +67,7 @@ func reading(name string, requests uint64, active int64, latencies ...time.Durat
 // one: its latencies count once.
 func TestReadingsCountOnce(t *testing.T) {
 	c := newCounting(t)
+	before := c.pool().Totals
 	slow := reading("p000-0", 110, 0, time.Second)
 	c.read(slow)
 	for range 50 {
@@ -80,6 +81,9 @@ func TestReadingsCountOnce(t *testing.T) {
 	got := c.pool()
 	if got.P90 > 10*time.Millisecond {
 		t.Errorf("one answer of a second among 201 makes the p90 %s", got.P90)
+	}
+	if all := got.Totals; all.Latencies-before.Latencies != 201 || all.LatencySum-before.LatencySum != 1200*time.Millisecond {
+		t.Errorf("%d latencies of %s altogether, want 201 of 1.2s", all.Latencies-before.Latencies, all.LatencySum-before.LatencySum)
 	}
 	if n := c.pool().Totals.Requests; n != 300 { // 10 each before, then 100 and 100
 		t.Errorf("the pool counted %d requests, want 300", n)

@@ -12,6 +12,7 @@ import (
 // The data path fills a twin made of atomics and hands out this one.
 type Histogram struct {
 	Count   uint64
+	Sum     time.Duration
 	Buckets [HistogramBuckets]uint32
 }
 
@@ -42,12 +43,14 @@ func HistogramValue(bucket int) time.Duration {
 // Add counts one duration.
 func (h *Histogram) Add(d time.Duration) {
 	h.Count++
+	h.Sum += max(d, 0)
 	h.Buckets[HistogramBucket(d)]++
 }
 
 // Merge adds the counts of o.
 func (h *Histogram) Merge(o *Histogram) {
 	h.Count += o.Count
+	h.Sum += o.Sum
 	left := o.Count
 	for i := 0; left > 0 && i < len(o.Buckets); i++ { // most of them are empty
 		if n := o.Buckets[i]; n > 0 {

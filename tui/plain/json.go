@@ -124,7 +124,7 @@ type traffic struct {
 	P50      float64    `json:"p50_ms" doc:"until the answer begins; on tcp until connected"`
 	P90      float64    `json:"p90_ms" doc:"the same"`
 	P99      float64    `json:"p99_ms" doc:"the same"`
-	Totals   api.Totals `json:"totals" doc:"requests, errors, retries, flows, in_bytes and out_bytes since the fleet started"`
+	Totals   api.Totals `json:"totals" doc:"requests, errors, retries, flows, in_bytes, out_bytes, latencies and latency_sum_ns since the fleet started"`
 }
 
 // done is what verbs that act print.

@@ -29,7 +29,7 @@
 //	holdfast_THING_connections_total    counter  flows that were opened
 //	holdfast_THING_connections          gauge    flows that are open
 //	holdfast_THING_bytes_total          counter {direction}  in from clients, out to them
-//	holdfast_THING_latency_seconds      summary {quantile}  0.5, 0.9 and 0.99 of the last ten seconds; NaN without traffic
+//	holdfast_THING_latency_seconds      summary {quantile}  0.5, 0.9 and 0.99 of the last ten seconds, NaN without traffic; _sum and _count since the start
 //	holdfast_THING_state                gauge {state}  1 for the state it is in: ok, degraded, down, unknown
 //	holdfast_THING_state_since_seconds  gauge    when it came into its state, Unix time
 //

@@ -39,7 +39,7 @@ func picture() *api.Status {
 	now := time.Now()
 	traffic := api.Traffic{
 		Requests: 30, Active: 7, P50: 2 * time.Millisecond, P90: 4 * time.Millisecond, P99: 1500 * time.Microsecond,
-		Totals: api.Totals{Requests: 1 << 40, Errors: 12, Retries: 3, Flows: 99, InBytes: 1000, OutBytes: 123456789012},
+		Totals: api.Totals{Requests: 1 << 40, Errors: 12, Retries: 3, Flows: 99, InBytes: 1000, OutBytes: 123456789012, Latencies: 250, LatencySum: 1500 * time.Millisecond},
 	}
 	return &api.Status{
 		Fleet: "shop", World: api.WorldLocal, Started: now.Add(-time.Hour), At: now, Seq: 41, Rev: 2, State: api.StateOK,
@@ -109,6 +109,8 @@ func TestExposition(t *testing.T) {
 		`holdfast_listener_bytes_total{direction="in",listener="web",site="tokyo"}`:           1000,
 		`holdfast_listener_bytes_total{direction="out",listener="web",site="tokyo"}`:          123456789012,
 		`holdfast_listener_latency_seconds{listener="web",quantile="0.99",site="tokyo"}`:      0.0015,
+		`holdfast_listener_latency_seconds_sum{listener="web",site="tokyo"}`:                  1.5,
+		`holdfast_listener_latency_seconds_count{listener="web",site="tokyo"}`:                250,
 		`holdfast_listener_state_since_seconds{listener="web",site="tokyo"}`:                  1700000000.5,
 		`holdfast_listener_bound{host="tokyo-1",listener="web",protocol="http",site="tokyo"}`: 1,
 		`holdfast_pool_state{pool="shop",site="tokyo",state="degraded"}`:                      1,

@@ -60,7 +60,7 @@ func parse(text string) (*exposition, error) {
 			return nil, fail("%v", err)
 		}
 		name, _, _ := strings.Cut(key, "{")
-		if name != family {
+		if base := strings.TrimSuffix(strings.TrimSuffix(name, "_sum"), "_count"); base != family || base != name && e.kinds[family] != "summary" {
 			return nil, fail("stands in family %s", family)
 		}
 		if _, twice := e.samples[key]; twice {

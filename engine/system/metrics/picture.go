@@ -133,6 +133,8 @@ func (p *page) traffic(thing string, all []subject) {
 		p.sample(name, all[i].labels, seconds(t.P50), "quantile", "0.5")
 		p.sample(name, all[i].labels, seconds(t.P90), "quantile", "0.9")
 		p.sample(name, all[i].labels, seconds(t.P99), "quantile", "0.99")
+		p.sample(name+"_sum", all[i].labels, seconds(t.Totals.LatencySum))
+		p.sample(name+"_count", all[i].labels, float64(t.Totals.Latencies))
 	}
 	name = prefix + "state"
 	p.family(name, gauge, "1 for the state that it is in, 0 for the others.")

@@ -12,6 +12,7 @@ import (
 type Meter struct {
 	requests, errors, retries, flows, in, out atomic.Uint64
 	active                                    atomic.Int64
+	sum                                       atomic.Int64 // of latencies, in nanoseconds
 	latency                                   [host.HistogramBuckets]atomic.Uint32
 }
 
@@ -40,7 +41,10 @@ func (m *Meter) In(n int64) { m.in.Add(uint64(n)) }
 func (m *Meter) Out(n int64) { m.out.Add(uint64(n)) }
 
 // Latency counts the time to an answer.
-func (m *Meter) Latency(d time.Duration) { m.latency[host.HistogramBucket(d)].Add(1) }
+func (m *Meter) Latency(d time.Duration) {
+	m.latency[host.HistogramBucket(d)].Add(1)
+	m.sum.Add(int64(max(d, 0)))
+}
 
 // Read returns the totals, and the latencies since the last Read.
 func (m *Meter) Read(name string) host.Reading {
@@ -48,6 +52,7 @@ func (m *Meter) Read(name string) host.Reading {
 		Requests: m.requests.Load(), Errors: m.errors.Load(), Retries: m.retries.Load(),
 		Flows: m.flows.Load(), InBytes: m.in.Load(), OutBytes: m.out.Load(),
 	}}
+	r.Latency.Sum = time.Duration(m.sum.Swap(0))
 	for i := range m.latency {
 		if m.latency[i].Load() == 0 {
 			continue

@@ -22,14 +22,14 @@ func TestReadGivesTotalsAndNewLatencies(t *testing.T) {
 	m.Latency(-1)
 	r := m.Read("x")
 	if r.Name != "x" || r.Active != 1 || r.Totals.Flows != 2 || r.Totals.Requests != 1 || r.Totals.Errors != 2 ||
-		r.Totals.Retries != 1 || r.Totals.InBytes != 3 || r.Totals.OutBytes != 5 || r.Latency.Count != 3 {
+		r.Totals.Retries != 1 || r.Totals.InBytes != 3 || r.Totals.OutBytes != 5 || r.Latency.Count != 3 || r.Latency.Sum != time.Hour+time.Millisecond {
 		t.Errorf("%+v", r)
 	}
 	if q := r.Latency.Quantile(0.5); q < 940*time.Microsecond || q > 1060*time.Microsecond {
 		t.Errorf("the median is %s", q)
 	}
 	m.Latency(time.Second)
-	if r = m.Read("x"); r.Latency.Count != 1 || r.Totals.Requests != 1 {
+	if r = m.Read("x"); r.Latency.Count != 1 || r.Latency.Sum != time.Second || r.Totals.Requests != 1 {
 		t.Errorf("the second reading: %d latencies, %+v", r.Latency.Count, r.Totals)
 	}
 }
