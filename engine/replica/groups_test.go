@@ -407,3 +407,44 @@ func TestSleeperDoesNotCatchUp(t *testing.T) {
 		t.Error("it wants nothing any more")
 	}
 }
+
+// What all groups of a host want written while the disk is busy is one batch.
+func TestGroupsShareAFlush(t *testing.T) {
+	s := newStage(t, 1, "h1")
+	h := s.hosts[0]
+	name := func(i int) replica.GroupID { return replica.GroupID(fmt.Sprint("g", i)) }
+	for i := range 20 {
+		s.next++
+		s.step(h, replica.Create{Request: s.next, Group: name(i), Seats: []replica.Seat{{Host: "h1"}}})
+	}
+	s.run(time.Second)
+	var held []replica.Write
+	s.writes = func(_ *actor, w replica.Write) replica.Event {
+		held = append(held, w)
+		return nil
+	}
+	c := facts.Encode(facts.Txn{Ops: []facts.Op{{Key: "k", Value: []byte("v")}}})
+	var asked []uint64
+	for i := range 20 {
+		asked = append(asked, s.ask(h, func(n uint64) replica.Event {
+			return replica.Propose{Request: n, Group: name(i), Command: c, For: time.Second}
+		}))
+	}
+	for i := range 2 {
+		if len(held) != i+1 {
+			t.Fatalf("%d batches are written at once", len(held)-i)
+		}
+		for n, request := range asked {
+			if a, done := s.answers[request]; done && (n > 0 || i == 0) {
+				t.Errorf("group %d is answered before its batch: %+v", n, a)
+			}
+		}
+		h.put(held[i])
+		s.step(h, replica.Wrote{Op: held[i].Op})
+	}
+	for n, request := range asked {
+		if a := s.answers[request]; a.Reason != "" || a.Request == 0 {
+			t.Errorf("group %d: %+v", n, a)
+		}
+	}
+}
