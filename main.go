@@ -39,7 +39,7 @@ var version = "unknown" // set by the linker
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	root := plain.Root(plain.Worlds{
-		Version: version, Up: up, Dial: dial, Console: console, Wallboard: wallboard, Service: backend,
+		Version: version, Up: up, Dial: dial, Console: console, Wallboard: wallboard, Service: backend, SSH: serveSSH, Log: auditLog,
 		Contexts: plain.Contexts{List: listContexts, Use: useContext, Add: addContext, Remove: removeContext},
 		Validate: validate,
 		Schema:   spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
@@ -56,13 +56,18 @@ func main() {
 // validate checks a spec with its files, and says all that is wrong with it.
 func validate(name string, text []byte, dir string) (flaws []plain.SpecFlaw, err error) {
 	_, err = specfile.Read(name, text, dir)
+	return specFlaws(err), err
+}
+
+// specFlaws are what is wrong with a spec, one by one.
+func specFlaws(err error) (flaws []plain.SpecFlaw) {
 	var all spec.Errors
 	if errors.As(err, &all) {
 		for _, e := range all {
 			flaws = append(flaws, plain.SpecFlaw(e))
 		}
 	}
-	return flaws, err
+	return flaws
 }
 
 // stateDir is the directory that a flag, the environment or the default names.

@@ -138,7 +138,7 @@ func (s *shell) followDrill(ctx context.Context, c api.Client, name string, r ap
 	defer late.Stop()
 	interrupted := ctx.Done()
 	abort := func(why string) {
-		_, _ = c.Do(watch, api.Request{Command: api.AbortDrill{}, By: actor("command line"), Why: why}) // it may have ended just now
+		_, _ = c.Do(watch, api.Request{Command: api.AbortDrill{}, By: s.actor(), Why: why}) // it may have ended just now
 	}
 	said := 0
 	for {

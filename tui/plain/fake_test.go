@@ -86,6 +86,8 @@ type shell struct {
 	ran      []any // what the worlds were told
 	where    plain.Where
 	contexts plain.Contexts
+	log      [][]byte
+	remote   *api.Actor
 }
 
 func (s *shell) run(t *testing.T, words ...string) result {
@@ -117,7 +119,19 @@ func (s *shell) run(t *testing.T, words ...string) result {
 			return nil
 		},
 		Contexts: s.contexts,
-		Service:  func(context.Context, string, string, string) error { return errors.New("not here") },
+		SSH:      func(_ context.Context, o plain.SSHOptions) error { s.ran = append(s.ran, o); return nil },
+		Log: func(string) (plain.LogSource, error) {
+			return func(_ context.Context, do func([]byte) error) error {
+				for _, line := range s.log {
+					if err := do(line); err != nil {
+						return err
+					}
+				}
+				return nil
+			}, nil
+		},
+		Remote:  s.remote,
+		Service: func(context.Context, string, string, string) error { return errors.New("not here") },
 		Validate: func(name string, text []byte, _ string) ([]plain.SpecFlaw, error) {
 			if s.validate != nil {
 				return s.validate(name, text)

@@ -63,6 +63,13 @@ type Worlds struct {
 	// Console and Wallboard run a face until the person leaves.
 	Console   func(ctx context.Context, c api.Client, o FaceOptions) error
 	Wallboard func(ctx context.Context, where Where, o FaceOptions) error
+	// SSH serves the console over SSH until ctx ends. Log is the audit log of a
+	// state directory.
+	SSH func(ctx context.Context, o SSHOptions) error
+	Log func(state string) (LogSource, error)
+	// Remote is who types, when that is somebody on another host. The verbs that
+	// start something on this host are left out then, and no file of it is read.
+	Remote *api.Actor
 	// Service runs a backend process.
 	Service func(ctx context.Context, name, kind, address string) error
 	// Validate checks a spec and the files that it names, which are in dir, and
@@ -161,6 +168,9 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 		Args:              s.verbsOnly,
 		PersistentPreRun:  func(cmd *cobra.Command, _ []string) { s.open(cmd) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if w.Remote != nil {
+				return usage(errors.New("give a command; help lists them"))
+			}
 			face.Actor = actor("console")
 			return s.up(cmd.Context(), UpOptions{Face: face})
 		},
@@ -182,13 +192,17 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 			root.AddCommand(c)
 		}
 	}
-	add("run", s.upCommand(), s.consoleCommand(), s.wallboardCommand(), s.getCommand(), s.explainCommand())
+	if w.Remote == nil {
+		add("run", s.upCommand(), s.consoleCommand(), s.wallboardCommand(), s.sshCommand())
+		add("more", s.contextCommand())
+		root.AddCommand(s.serviceCommand())
+	}
+	add("run", s.getCommand(), s.explainCommand(), s.logCommand())
 	add("act", s.weightCommand(), s.drainCommand(), s.undrainCommand(), s.forceCommand(), s.unforceCommand(), s.faultCommand(), s.drillCommand())
 	add("spec", s.applyCommand(), s.diffCommand(), s.validateCommand(), s.schemaCommand(), s.profilesCommand())
 	help := s.helpCommand(root)
-	add("more", s.contextCommand(), completionCommand(root), manCommand(root), help)
+	add("more", completionCommand(root), manCommand(root), help)
 	root.SetHelpCommand(help)
-	root.AddCommand(s.serviceCommand())
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { s.open(cmd); s.help(cmd) })
 	root.SetVersionTemplate("holdfast {{.Version}}\n")
 	root.InitDefaultHelpFlag()

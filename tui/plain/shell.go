@@ -81,6 +81,14 @@ func actor(from string) api.Actor {
 	return api.Actor{Name: name, From: from}
 }
 
+// actor is who gives the commands of this command line.
+func (s *shell) actor() api.Actor {
+	if s.worlds.Remote != nil {
+		return *s.worlds.Remote
+	}
+	return actor("command line")
+}
+
 // outputs adds -o with the values that the verb has, its default first.
 func (s *shell) outputs(c *cobra.Command, values ...string) *cobra.Command {
 	c.Flags().StringP("output", "o", values[0], "`FORMAT`: "+strings.Join(values, ", "))

@@ -70,6 +70,9 @@ func reading(ctx context.Context, read func() ([]byte, error)) (b []byte, err er
 // readSpec reads a file, or standard input for "-".
 func (s *shell) readSpec(ctx context.Context, path string) (a api.Apply, err error) {
 	var b []byte
+	if s.worlds.Remote != nil && path != "-" {
+		return a, usage(errors.New("files of this host are not read for others; send the spec on standard input: -f - < FILE"))
+	}
 	if path == "-" {
 		a.Name = "stdin"
 		if a.Dir, err = os.Getwd(); err == nil {

@@ -66,6 +66,12 @@ The state directory of a running fleet holds
   lock             held while the fleet runs
   processes.json   its backends' processes, so that a successor can end them
 
+and for holdfast ssh
+
+  ssh/authorized_keys  who may come in, unless --authorized-keys says it
+  ssh/host_key         its key: who has a copy is this host for every client
+  audit/               the audit log; audit.lock is held by who writes it
+
 Colours are for terminals only: a pipe or a file gets none.
 `
 
@@ -99,6 +105,10 @@ abort, apply) print one object, whatever came of them
 	fields(&b, reflect.TypeFor[done]())
 	b.WriteString("\nvalidate and diff print one object\n\n")
 	fields(&b, reflect.TypeFor[specDone]())
+	b.WriteString("\nlog prints one array of objects\n\n")
+	fields(&b, reflect.TypeFor[recordItem]())
+	b.WriteString("\nlog verify prints one object\n\n")
+	fields(&b, reflect.TypeFor[verified]())
 	b.WriteString("\nexplain prints one object\n\n")
 	fields(&b, reflect.TypeFor[why]())
 	b.WriteString("\ndrill report prints one object: what get drills has, and\n\n")

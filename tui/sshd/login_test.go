@@ -126,6 +126,7 @@ func (liar) Sign(io.Reader, []byte) (*gossh.Signature, error) {
 
 // Anything at all at the port is refused, recorded and forgotten.
 func TestStrangers(t *testing.T) {
+	t.Parallel()
 	mina := newKey(t)
 	r := newRig(t, authorized(`role="viewer"`, mina, "mina"), func(o *sshd.Options) { o.Login = 300 * time.Millisecond })
 	here := r.dial(mina)
@@ -158,6 +159,7 @@ func TestStrangers(t *testing.T) {
 
 // A source that fails too often is not listened to for a while; who is in stays.
 func TestFailuresOfOneSource(t *testing.T) {
+	t.Parallel()
 	mina := newKey(t)
 	r := newRig(t, authorized(`role="viewer"`, mina, "mina"), func(o *sshd.Options) {
 		o.Limits = sshd.Limits{Failures: 3, FailureEvery: 500 * time.Millisecond}
@@ -188,6 +190,7 @@ func TestFailuresOfOneSource(t *testing.T) {
 
 // Connections that never log in have little room, and a time.
 func TestFreshConnections(t *testing.T) {
+	t.Parallel()
 	mina := newKey(t)
 	r := newRig(t, authorized(`role="viewer"`, mina, "mina"), func(o *sshd.Options) {
 		o.Login = 500 * time.Millisecond
@@ -220,6 +223,7 @@ func TestFreshConnections(t *testing.T) {
 
 // The keys are read again when they change, and who is in is held to them.
 func TestKeysChange(t *testing.T) {
+	t.Parallel()
 	mina, kenji, akiko, gone := newKey(t), newKey(t), newKey(t), newKey(t)
 	lines := authorized(`role="viewer"`, mina, "mina") + authorized(`role="operator"`, kenji, "kenji")
 	soon := time.Now().Add(10 * time.Minute).UTC()

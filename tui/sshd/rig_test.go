@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,8 +48,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 
 // fleet is an api.Client that sends pictures as long as it is watched.
 type fleet struct {
-	every   time.Duration
-	picture func() *api.Status // nil: fixture.Picture
+	every time.Duration
 
 	mu       sync.Mutex
 	asked    []api.Request
@@ -57,14 +57,7 @@ type fleet struct {
 	gone     chan struct{} // closed: every Watch ends
 }
 
-func (f *fleet) now() *api.Status {
-	if f.picture != nil {
-		return f.picture()
-	}
-	return fixture.Picture()
-}
-
-func (f *fleet) Status(context.Context) (*api.Status, error) { return f.now(), nil }
+func (f *fleet) Status(context.Context) (*api.Status, error) { return fixture.Picture(), nil }
 
 func (f *fleet) Events(context.Context, api.Seq, int) ([]api.Event, error) {
 	return fixture.Events(), nil
@@ -105,7 +98,7 @@ func (f *fleet) Watch(ctx context.Context, _ api.Seq) (<-chan api.Update, error)
 		}()
 		tick := time.NewTicker(max(f.every, time.Millisecond))
 		defer tick.Stop()
-		u := api.Update{Status: f.now(), Events: fixture.Events()}
+		u := api.Update{Status: fixture.Picture(), Events: fixture.Events()}
 		for {
 			select {
 			case out <- u:
@@ -114,7 +107,7 @@ func (f *fleet) Watch(ctx context.Context, _ api.Seq) (<-chan api.Update, error)
 			case <-f.gone:
 				return
 			}
-			u = api.Update{Status: f.now()}
+			u = api.Update{Status: fixture.Picture()}
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -212,7 +205,7 @@ func newRig(t testing.TB, lines string, change ...func(*sshd.Options)) *rig {
 	if r.server, err = sshd.New(o); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.47.1.1:0")
+	l, err := small.Listen(t.Context(), "tcp", "127.47.1.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,6 +227,16 @@ func newRig(t testing.TB, lines string, change ...func(*sshd.Options)) *rig {
 	})
 	return r
 }
+
+// small is a listener whose connections hold little in the kernel, so that a
+// client that does not read is felt soon.
+var small = net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+	var err error
+	if e := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 16<<10) }); e != nil {
+		return e
+	}
+	return err
+}}
 
 // allow writes the keys file, as an editor does.
 func (r *rig) allow(lines string) {
@@ -342,6 +345,8 @@ type terminal struct {
 	mu   sync.Mutex
 	em   *vt.Emulator
 	raw  bytes.Buffer
+	text string // of the screen, when raw had so many bytes
+	at   int
 	errs bytes.Buffer
 }
 
@@ -364,7 +369,7 @@ func (r *rig) open(c *gossh.Client, w, h int, words string, env ...string) *term
 		r.Fatal(err)
 	}
 	s.Stdout, s.Stderr = writerFunc(t.see), writerFunc(t.hear)
-	go func() { _, _ = io.Copy(t.in, t.em) }() // what a terminal answers
+	go t.answer()
 	if words == "" {
 		err = s.Shell()
 	} else {
@@ -382,6 +387,29 @@ func (r *rig) open(c *gossh.Client, w, h int, words string, env ...string) *term
 		shot.EndAnswers(t.em)
 	})
 	return t
+}
+
+// answer sends what a terminal answers. The emulator waits for its reader, so it
+// always has one, also when the session takes nothing any more.
+func (t *terminal) answer() {
+	answers := make(chan []byte, 64)
+	defer close(answers)
+	go func() {
+		for a := range answers {
+			_, _ = t.in.Write(a)
+		}
+	}()
+	b := make([]byte, 1024)
+	for {
+		n, err := t.em.Read(b)
+		if err != nil {
+			return
+		}
+		select {
+		case answers <- bytes.Clone(b[:n]):
+		default: // nobody is there
+		}
+	}
 }
 
 type writerFunc func([]byte) (int, error)
@@ -404,7 +432,10 @@ func (t *terminal) hear(p []byte) (int, error) {
 func (t *terminal) screen() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.em.String()
+	if t.text == "" || t.at != t.raw.Len() { // to read the cells takes long, with the race detector
+		t.text, t.at = t.em.String(), t.raw.Len()
+	}
+	return t.text
 }
 
 func (t *terminal) heard() string {
@@ -416,7 +447,7 @@ func (t *terminal) heard() string {
 // shows waits until the screen shows a text.
 func (t *terminal) shows(text string) {
 	t.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(patience)
 	for !strings.Contains(t.screen(), text) {
@@ -473,4 +504,5 @@ func (t *terminal) resized(w, h int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.em.Resize(w, h)
+	t.text = ""
 }

@@ -37,6 +37,9 @@ type Options struct {
 	Alive time.Duration
 	// Reload is how often the keys are looked at; 0 is the default.
 	Reload time.Duration
+	// Behind is how many bytes a terminal may be behind what was drawn for it; 0 is
+	// the default.
+	Behind int
 	Where  string // where the fleet is, for people
 	Log    *slog.Logger
 	Now    func() time.Time // nil is the wall clock
@@ -69,6 +72,7 @@ type Server struct {
 	open     map[*connection]bool
 	listener net.Listener
 	closing  bool
+	closed   chan struct{} // closed when Close is through
 }
 
 // New makes a server and reads who may come in. Flaws of the keys file are in the
@@ -91,6 +95,9 @@ func New(o Options) (*Server, error) {
 			*d.to = d.d
 		}
 	}
+	if o.Behind == 0 {
+		o.Behind = behindMax
+	}
 	o.Limits = o.Limits.withDefaults()
 	keys, flaws, err := openKeyFile(o.Keys)
 	if err != nil {
@@ -98,7 +105,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Log, gate: newGate(o.Limits), people: newPeople(o.Limits), keys: keys, hub: newHub(o.Client),
-		records: newRecorder(o.Record, o.Log, o.Now), open: map[*connection]bool{},
+		records: newRecorder(o.Record, o.Log, o.Now), open: map[*connection]bool{}, closed: make(chan struct{}),
 	}
 	s.tellKeys(flaws)
 	s.srv, err = wish.NewServer(
@@ -149,14 +156,17 @@ func (s *Server) Serve(l net.Listener) error {
 // errStopping is what people are told when the server ends.
 var errStopping = errors.New("the server of this console is stopping; the fleet is not touched by it")
 
-// Close ends every session with a word, and then the server.
+// Close ends every session with a word, and then the server. It returns when all
+// of it is recorded, also when it is called twice.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
+		<-s.closed
 		return nil
 	}
 	s.closing = true
+	defer close(s.closed)
 	var all []*connection
 	for c := range s.open {
 		all = append(all, c)

@@ -97,6 +97,7 @@ func (s *Server) serve(x ssh.Session) {
 	} else {
 		code = w.draw(pty)
 	}
+	s.people.leave(n) // to say goodbye may take as long as the client's silence
 	_ = x.Exit(code)
 }
 
@@ -193,7 +194,7 @@ func (w *session) draw(pty ssh.Pty) int {
 	defer func() { w.s.people.draw(w.cells, 0) }()
 	ctx, cancel := context.WithCancelCause(w.x.Context())
 	defer cancel(nil)
-	out := newLagWriter(w.x, behindMax, func() {
+	out := newLagWriter(w.x, w.s.o.Behind, func() {
 		cancel(errBehind)
 		_ = w.x.Close()
 	})

@@ -14,6 +14,7 @@ import (
 // The console is drawn in the first moments, at the size of the terminal, and
 // says who is here and who else.
 func TestConsole(t *testing.T) {
+	t.Parallel()
 	mina, kenji := newKey(t), newKey(t)
 	r := newRig(t, authorized(`role="operator"`, mina, "mina")+authorized(`role="viewer"`, kenji, "kenji"))
 	a := r.open(r.dial(mina), 120, 36, "")
@@ -49,6 +50,7 @@ func TestConsole(t *testing.T) {
 // What a viewer cannot do is grey and says whose key it is; what an operator
 // cannot do, too.
 func TestRolesInTheConsole(t *testing.T) {
+	t.Parallel()
 	mina, kenji := newKey(t), newKey(t)
 	r := newRig(t, authorized(`role="operator"`, mina, "mina")+authorized(`role="viewer"`, kenji, "kenji"))
 	v := r.open(r.dial(kenji), 160, 40, "")
@@ -68,6 +70,7 @@ func TestRolesInTheConsole(t *testing.T) {
 
 // A dangerous command waits for a reason in the dialog, and is recorded with it.
 func TestReasonIsAsked(t *testing.T) {
+	t.Parallel()
 	boss := newKey(t)
 	r := newRig(t, authorized(`role="admin"`, boss, "boss"))
 	c := r.open(r.dial(boss), 120, 40, "")
@@ -159,6 +162,7 @@ func TestFullAuditLog(t *testing.T) {
 
 // A wallboard is a wallboard: by its key, by the user's name, and by a command.
 func TestWallboard(t *testing.T) {
+	t.Parallel()
 	board, mina := newKey(t), newKey(t)
 	r := newRig(t, authorized(`wallboard`, board, "lobby")+authorized(`role="admin"`, mina, "mina"), func(o *sshd.Options) { o.Idle = 200 * time.Millisecond })
 	all := []*terminal{
@@ -191,6 +195,7 @@ func TestWallboard(t *testing.T) {
 
 // A place may be named with the connection: ssh -t HOST :pool shop-tokyo.
 func TestDeepLink(t *testing.T) {
+	t.Parallel()
 	mina := newKey(t)
 	r := newRig(t, authorized(`role="viewer"`, mina, "mina"))
 	r.open(r.dial(mina), 120, 36, ":drills").shows("[4 Drills]")
@@ -199,6 +204,7 @@ func TestDeepLink(t *testing.T) {
 
 // The client's environment chooses how it is drawn, and goes no further.
 func TestEnvironment(t *testing.T) {
+	t.Parallel()
 	mina := newKey(t)
 	r := newRig(t, authorized(`role="viewer"`, mina, "mina"))
 	plain := r.open(r.dial(mina), 100, 30, "", "NO_COLOR=1", "LANG=C", "LD_PRELOAD=/tmp/x")

@@ -304,7 +304,7 @@ func (l *Log) Close() error {
 }
 
 // Each gives every line of a directory's log to do, oldest first, with its line
-// feed. It may run while another process writes: then the last line may be half.
+// feed. It may run while another process writes.
 func Each(dir string, do func(line []byte) error) error {
 	all, err := files(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -335,6 +335,9 @@ func lines(path string, do func([]byte) error) (err error) {
 	r := bufio.NewReaderSize(f, audit.LineMax+1)
 	for {
 		line, err := r.ReadSlice('\n')
+		if errors.Is(err, io.EOF) && len(line) > 0 {
+			line, err = rest(r, line)
+		}
 		if len(line) > 0 {
 			if err := do(line); err != nil {
 				return err
@@ -347,4 +350,24 @@ func lines(path string, do func([]byte) error) (err error) {
 			return fmt.Errorf("auditlog: %w", err)
 		}
 	}
+}
+
+// A line that is just being written is whole in a moment.
+const (
+	restTries = 5
+	restWait  = 20 * time.Millisecond
+)
+
+// rest waits a moment for the rest of a line.
+func rest(r *bufio.Reader, begun []byte) ([]byte, error) {
+	line := slices.Clone(begun)
+	for range restTries {
+		time.Sleep(restWait)
+		more, err := r.ReadSlice('\n')
+		line = append(line, more...)
+		if !errors.Is(err, io.EOF) || len(line) > audit.LineMax {
+			return line, err
+		}
+	}
+	return line, io.EOF
 }

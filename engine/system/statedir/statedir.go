@@ -46,6 +46,15 @@ func Socket(dir string) string { return filepath.Join(dir, "holdfast.sock") }
 // lockName is the file that says who owns the directory.
 const lockName = "lock"
 
+// SSH is where holdfast ssh keeps its key, and looks for those of people; Audit is
+// where it keeps who did what. Both may be there before a fleet has run.
+func SSH(dir string) string { return filepath.Join(dir, sshName) }
+
+// Audit is the directory of the audit log.
+func Audit(dir string) string { return filepath.Join(dir, auditName) }
+
+const sshName, auditName = "ssh", "audit"
+
 // socketPathMax is the longest path a Unix socket can have (unix(7)).
 const socketPathMax = 107
 
@@ -139,7 +148,7 @@ func own(path string) error {
 		return fmt.Errorf("%w", err)
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile}, e.Name()) && !strings.HasPrefix(e.Name(), wordsPrefix) {
+		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile, sshName, auditName}, e.Name()) && !strings.HasPrefix(e.Name(), wordsPrefix) {
 			return fmt.Errorf("%s holds other things (%q); name a directory for the fleet alone, such as --state %s", path, e.Name(), filepath.Join(path, "holdfast"))
 		}
 	}
