@@ -59,6 +59,13 @@ func TestChangeReplacesMembers(t *testing.T) {
 	if a := s.change(leader, want); a.Reason != replica.ReasonUnheard || a.Detail != "h5" {
 		t.Errorf("of the second it says %+v", a)
 	}
+	var invitations [][]byte
+	s.carries = func(from, to *actor, frame []byte) bool {
+		if from == leader && to.name == "h4" && len(invitations) < 3 {
+			invitations = append(invitations, frame)
+		}
+		return true
+	}
 	if a := s.change(leader, want); a.Reason != "" {
 		t.Fatalf("%+v", a)
 	}
@@ -79,9 +86,30 @@ func TestChangeReplacesMembers(t *testing.T) {
 			t.Errorf("%s reads %q", h, got)
 		}
 	}
+	// A frame from before, when it was invited, does not bring it back.
+	for _, frame := range invitations {
+		s.step(s.host("h4"), replica.Heard{From: leader.name, Frame: frame})
+	}
+	if s.status(s.host("h4")).Member == 0 {
+		t.Error("old invitations threw a member out")
+	}
 	// It is as good as the first three were: one may die.
-	s.leader().dead = true
+	dies := s.leader()
+	dies.dead = true
 	s.put(s.leader(), "k", "4")
+	// Nor do they once it has left.
+	s.start(dies)
+	if a := s.change(s.leader(), seats(stays.name, "h5")); a.Reason != "" {
+		t.Fatalf("%+v", a)
+	}
+	h4 := s.host("h4")
+	s.until("h4 has left", func() bool { return s.status(h4).Group == "" })
+	for _, frame := range invitations {
+		s.step(h4, replica.Heard{From: leader.name, Frame: frame})
+	}
+	if s.status(h4).Group != "" {
+		t.Error("who left came back by an old frame")
+	}
 }
 
 // While a new voter has not caught up, it does not vote, and nobody has left.

@@ -53,6 +53,7 @@ type Groups struct {
 	order  []*group // by name
 	heard  map[string]uint64
 	asked  map[stranger]instant.Instant // when somebody was told so last
+	left   map[GroupID]uint64           // as whom this process left groups
 
 	writer writer
 	frames frames
@@ -73,7 +74,7 @@ func New(config Config, now instant.Instant, found *journal.Recovered) *Groups {
 	if config.SegmentsKept == 0 {
 		config.SegmentsKept = 4
 	}
-	s := &Groups{config: config, heard: map[string]uint64{}, asked: map[stranger]instant.Instant{}, now: now}
+	s := &Groups{config: config, heard: map[string]uint64{}, asked: map[stranger]instant.Instant{}, left: map[GroupID]uint64{}, now: now}
 	s.writer = writer{tail: found.Tail, first: found.First, markAt: instant.Never, marked: true}
 	if found.Tail.Seq == 0 {
 		// A new journal, or one after rot: what the host was before is void.

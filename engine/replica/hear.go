@@ -93,6 +93,9 @@ func (s *Groups) invited(from string, p packet, m *pb.Message, g *group) *group 
 	if !fromLeader(m) {
 		return nil
 	}
+	if p.to <= s.left[p.group] {
+		return nil // a frame from long ago: who left does not come back as who it was
+	}
 	if p.invite == s.writer.tail.Generation && (g == nil || g.member < p.to) && (g != nil || len(s.order) < GroupsMax) {
 		return s.begin(p.group, p.to, p.witness)
 	}
@@ -239,6 +242,9 @@ func (g *group) leave(from string) {
 	g.failRequests(ReasonRemoved)
 	g.raft = nil
 	g.gone = true
+	if len(g.host.left) < GroupsMax {
+		g.host.left[g.id] = g.member
+	}
 	g.host.queue(&item{g: g, gone: true, records: goneRecord(g)})
 }
 
