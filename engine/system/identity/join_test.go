@@ -331,6 +331,9 @@ func TestKeepRenewsByItself(t *testing.T) {
 			if err := h.Expired(time.Now()); err != nil {
 				t.Fatalf("after %s: %v", time.Since(began), err)
 			}
+			if h.Self() != host("tokyo-1") {
+				t.Fatalf("after %s it is %s", time.Since(began), h.Self())
+			}
 		}
 		cancel()
 		<-ended
