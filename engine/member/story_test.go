@@ -55,6 +55,8 @@ func TestDeadHostIsKnownInTime(t *testing.T) {
 	}
 	if worst := far[len(far)-1]; worst >= 2*time.Second {
 		t.Errorf("the fleet knew after %s", worst)
+	} else if worst >= set.FarDead {
+		t.Errorf("the fleet knew after %s, by the silence of the dead and not by the word of their site", worst)
 	}
 }
 
