@@ -73,6 +73,9 @@
 //	a command                           engine/api/command.go; linters list the rest
 //	what a drill measures               engine/drill/measure.go
 //	what a fault does to a process      engine/keep
+//	how bytes move                      engine/system/proxy: carry (TCP), h1 and web (HTTP)
+//	who may do what over SSH            engine/api/role.go, tui/sshd
+//	what is recorded of it              engine/audit
 //	a page of the console               tui/page
 //	a verb of the command line          tui/plain
 //	these rules                         engine/house_rules_test.go

@@ -43,12 +43,10 @@ func (s *shell) where() (Where, error) {
 func (s *shell) contextCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "context", Short: "Name fleets, and say which one is meant",
-		Long: `A context is a name for a way to a fleet: a state directory on this machine, or
-addresses of some of its agents and the directory with your certificate. With
-several agents, one that dies is left for the next by itself.
+		Long: `A context is a name for a way to a fleet: a state directory on this machine.
 
 Without --state, HOLDFAST_STATE and --context, the context in use is meant.`,
-		Example: "  holdfast context add prod --agent 10.0.0.1 --agent 10.1.0.1 --identity ~/me\n  holdfast context use prod\n  holdfast get backends --context prod",
+		Example: "  holdfast context add lab --at /srv/lab\n  holdfast context use lab\n  holdfast get backends --context lab",
 		Args:    s.verbsOnly,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -117,10 +115,9 @@ func (s *shell) contextAddCommand() *cobra.Command {
 	var item ContextItem
 	c := &cobra.Command{
 		Use: "add NAME", Short: "Add a context",
-		Long: `Add a context. The first one is used at once. With --at it is a state directory
-on this machine. With --agent it is a fleet elsewhere: name some of its agents, and
-with --identity the directory with your certificate for it.`,
-		Example: "  holdfast context add here --at /var/lib/holdfast\n  holdfast context add prod --agent 10.0.0.1 --agent 10.1.0.1 --identity ~/me",
+		Long: `Add a context: the state directory of a fleet on this machine. The first one
+is used at once.`,
+		Example: "  holdfast context add here --at /var/lib/holdfast",
 		Args:    one("one name"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			item.Name = args[0]
@@ -132,6 +129,9 @@ with --identity the directory with your certificate for it.`,
 	c.Flags().StringVar(&item.Identity, "identity", "", "`DIR` with your certificate")
 	_ = c.MarkFlagDirname("at")
 	_ = c.MarkFlagDirname("identity")
+	// They work, and are not shown before there are agents that can be started.
+	_ = c.Flags().MarkHidden("agent")
+	_ = c.Flags().MarkHidden("identity")
 	return c
 }
 
