@@ -82,7 +82,7 @@ func Run(ctx context.Context, opt Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := newApp(ctx, opt)
-	program := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(framesPerSecond)}
+	program := []tea.ProgramOption{tea.WithFPS(framesPerSecond)}
 	if opt.In != nil {
 		program = append(program, tea.WithInput(opt.In))
 	}
@@ -92,12 +92,7 @@ func Run(ctx context.Context, opt Options) error {
 	if opt.Environ != nil {
 		program = append(program, tea.WithEnvironment(opt.Environ))
 	}
-	p := tea.NewProgram(a, append(program, opt.Program...)...)
-	go feed.Forward(ctx, p, opt.Messages)
-	_, err := p.Run()
-	if errors.Is(err, tea.ErrInterrupted) || ctx.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
-		return nil
-	}
+	err := feed.Play(ctx, a, opt.Messages, append(program, opt.Program...)...)
 	if err != nil {
 		return fmt.Errorf("tui: %w", err)
 	}

@@ -1,5 +1,6 @@
 // Package feed makes the messages of a terminal program out of Client.Watch:
-// one connection at a time, another one after a while when it ends.
+// one connection at a time, another one after a while when it ends. Play runs the
+// program that takes them.
 package feed
 
 import (
@@ -96,15 +97,36 @@ func Drill(s *api.Status) *api.Drill {
 	return nil
 }
 
-// Forward sends a program what comes from outside of its terminal, until ctx
-// ends.
-func Forward(ctx context.Context, p *tea.Program, from <-chan tea.Msg) {
-	for {
-		select {
-		case m := <-from:
-			p.Send(m)
-		case <-ctx.Done():
-			return
+// leaveWithin is how long a program may take to leave its terminal as it was. One
+// whose terminal takes no more bytes never does it.
+const leaveWithin = 500 * time.Millisecond
+
+// Play runs a program until the person leaves it or ctx ends, and sends it what
+// comes from outside of its terminal.
+//
+// The end of ctx asks the program to quit, and kills it only when it does not: a
+// killed one closes its terminal under the reader.
+func Play(ctx context.Context, model tea.Model, from <-chan tea.Msg, options ...tea.ProgramOption) error {
+	life, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	p := tea.NewProgram(model, append([]tea.ProgramOption{tea.WithContext(life)}, options...)...)
+	go func() {
+		for {
+			select {
+			case m := <-from:
+				p.Send(m)
+			case <-ctx.Done():
+				time.AfterFunc(leaveWithin, kill)
+				p.Quit()
+				return
+			case <-life.Done():
+				return
+			}
 		}
+	}()
+	_, err := p.Run()
+	if errors.Is(err, tea.ErrInterrupted) || ctx.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
+		return nil
 	}
+	return err
 }

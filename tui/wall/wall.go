@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	program := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(5)}
+	program := []tea.ProgramOption{tea.WithFPS(5)}
 	if o.In != nil {
 		program = append(program, tea.WithInput(o.In))
 	}
@@ -66,12 +66,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Environ != nil {
 		program = append(program, tea.WithEnvironment(o.Environ))
 	}
-	p := tea.NewProgram(newBoard(ctx, o), append(program, o.Program...)...)
-	go feed.Forward(ctx, p, o.Messages)
-	_, err := p.Run()
-	if errors.Is(err, tea.ErrInterrupted) || ctx.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
-		return nil
-	}
+	err := feed.Play(ctx, newBoard(ctx, o), o.Messages, append(program, o.Program...)...)
 	if err != nil {
 		return fmt.Errorf("wall: %w", err)
 	}
