@@ -43,8 +43,9 @@ type WriteFailed struct {
 }
 
 // Create founds a group. Every host of its seats must be given the same seats in
-// the same order, once; a group that lost its memory is not founded again but
-// refilled.
+// the same order. It is answered when it is durable; a host that was not answered,
+// because it died, is asked again. One that was answered never is: if it loses its
+// memory, it is refilled.
 type Create struct {
 	Request uint64
 	Group   GroupID

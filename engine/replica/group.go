@@ -57,8 +57,9 @@ func (s *Groups) newGroup(name GroupID, member uint64) *group {
 	return g
 }
 
-// found begins a new group, whose members all begin with the same first entry.
-func (g *group) found(all members) {
+// found begins a new group, whose members all begin with the same first entry. It
+// is answered when that is durable: until then it may be asked for again.
+func (g *group) found(all members, request uint64) {
 	for _, m := range all.all {
 		if m.Role == Learner {
 			g.conf.Learners = append(g.conf.Learners, m.ID)
@@ -76,7 +77,7 @@ func (g *group) found(all members) {
 		panic(err)
 	}
 	_ = g.store.SetHardState(g.durable.proto())
-	g.host.queue(&item{g: g, records: []journal.Record{g.base(1, 1)}, base: true})
+	g.host.queue(&item{g: g, records: []journal.Record{g.base(1, 1)}, base: true, create: request})
 	g.start()
 }
 

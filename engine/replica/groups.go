@@ -245,10 +245,9 @@ func (s *Groups) create(ev Create) {
 	g := s.newGroup(ev.Group, self)
 	s.insert(g)
 	g.guard(func() {
-		g.found(all)
+		g.found(all, ev.Request)
 		g.touch()
 	})
-	s.answer(Answer{Request: ev.Request})
 }
 
 // remove forgets a group that the journal says is gone.

@@ -33,9 +33,10 @@ type writer struct {
 type item struct {
 	g         *group
 	records   []journal.Record
-	base      bool // the records hold the group's base
-	gone      bool // the records void the group
-	hard      hard // term 0: unchanged
+	base      bool   // the records hold the group's base
+	gone      bool   // the records void the group
+	create    uint64 // the request that is answered then; 0: none
+	hard      hard   // term 0: unchanged
 	snapshot  *pb.Snapshot
 	entries   []*pb.Entry
 	responses []*pb.Message
@@ -197,6 +198,10 @@ func (s *Groups) wrote(op uint64) {
 func (s *Groups) release(items []*item, segment uint64) {
 	for _, i := range items {
 		i.g.waiting--
+		if i.create != 0 {
+			s.answer(Answer{Request: i.create})
+			i.create = 0
+		}
 		if i.g.dead {
 			continue
 		}
@@ -227,6 +232,12 @@ func (s *Groups) writeFailed(ev WriteFailed) {
 	}
 	if !ev.Retry {
 		w.failed = true
+		for _, i := range append(w.flight.items, w.pending...) {
+			if i.create != 0 {
+				s.answer(Answer{Request: i.create, Reason: ReasonJournalFailed})
+				i.create = 0
+			}
+		}
 		s.hush(ReasonJournalFailed, ev.Err)
 		return
 	}

@@ -18,6 +18,8 @@ type host struct {
 	disk disk
 	rate float64 // its clock's speed against true time
 
+	founded map[replica.GroupID]bool // it said so
+
 	life   uint64 // of the process; 0: never started
 	up     bool
 	booted instant.Instant // true time
@@ -68,6 +70,11 @@ func (h *host) start() {
 	}, 0, found)
 	w.trace.say(w.now, "%s starts, life %d", h.name, h.life)
 	h.step(replica.Wake{})
+	for _, g := range []replica.GroupID{groupFleet, groupSite} {
+		if !h.founded[g] || w.plant.refounds {
+			w.found(h, g)
+		}
+	}
 }
 
 func copies(all []journal.Segment) []journal.Segment {

@@ -91,19 +91,8 @@ func (w *World) restart(h *host) {
 	w.after(oneOf(w.rand, 0, w.upTo(300*time.Millisecond), w.upTo(4*time.Second)), func() {
 		if !h.up {
 			h.start()
-			w.refound(h)
 		}
 	})
-}
-
-// refound is a planted bug: a host that remembers nothing begins as who it was.
-func (w *World) refound(h *host) {
-	if !w.plant.refounds {
-		return
-	}
-	for _, g := range []replica.GroupID{groupFleet, groupSite} {
-		w.found(h, g)
-	}
 }
 
 // forget takes a host's memory: within the budget of one at a time, and only
@@ -287,7 +276,6 @@ func (w *World) heal() {
 		}
 		if !h.up {
 			h.start()
-			w.refound(h)
 		}
 	}
 }

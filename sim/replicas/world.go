@@ -71,7 +71,7 @@ func run(seed uint64, knobs Knobs, r *rand.Rand, p plant, lines io.Writer) Resul
 	w := &World{seed: seed, knobs: knobs, rand: r, plant: p, trace: trace{lines: lines}, blocked: map[[2]string]int{}}
 	w.check = newChecks(w)
 	for i := range knobs.Hosts {
-		h := &host{w: w, name: fmt.Sprintf("h%d", i+1), rate: 1 + knobs.Drift*(2*r.Float64()-1), stores: map[replica.GroupID]*facts.Store{}}
+		h := &host{w: w, name: fmt.Sprintf("h%d", i+1), rate: 1 + knobs.Drift*(2*r.Float64()-1), stores: map[replica.GroupID]*facts.Store{}, founded: map[replica.GroupID]bool{}}
 		w.hosts = append(w.hosts, h)
 	}
 	if knobs.Hosts > 1 {
@@ -80,9 +80,6 @@ func run(seed uint64, knobs Knobs, r *rand.Rand, p plant, lines io.Writer) Resul
 	}
 	for _, h := range w.hosts {
 		h.start()
-		for _, g := range []replica.GroupID{groupFleet, groupSite} {
-			w.found(h, g)
-		}
 	}
 	for i := range knobs.Clients {
 		w.clients = append(w.clients, newClient(w, i))
@@ -123,7 +120,11 @@ func (w *World) found(h *host, g replica.GroupID) {
 	}
 	h.ask(func(request uint64) replica.Event {
 		return replica.Create{Request: request, Group: g, Seats: seats}
-	}, func(replica.Answer) {})
+	}, func(a replica.Answer) {
+		if a.Reason == "" || a.Reason == replica.ReasonExists {
+			h.founded[g] = true
+		}
+	})
 }
 
 // seats are a group's first ones.
