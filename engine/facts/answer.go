@@ -3,6 +3,8 @@ package facts
 import (
 	"encoding/binary"
 	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/wire"
 )
 
 // Reason is why a command changed nothing. Results travel: never renumber.
@@ -61,7 +63,7 @@ type Lease struct {
 }
 
 func (x Lease) append(b []byte) []byte {
-	b = appendText(appendText(b, x.Name), x.Holder)
+	b = wire.AppendText(wire.AppendText(b, x.Name), x.Holder)
 	for _, n := range []uint64{x.Epoch, x.Renewals, uint64(x.TTL)} {
 		b = binary.AppendUvarint(b, n)
 	}
@@ -69,19 +71,19 @@ func (x Lease) append(b []byte) []byte {
 }
 
 func (r *reader) lease() Lease {
-	return Lease{r.text(KeySizeMax), r.text(KeySizeMax), r.number(), r.number(), time.Duration(r.number())}
+	return Lease{r.Text(KeySizeMax), r.Text(KeySizeMax), r.Number(), r.Number(), time.Duration(r.Number())}
 }
 
 func (x Result) encode() []byte {
 	b := binary.AppendUvarint([]byte{byte(x.Reason)}, x.Revision)
-	return x.Lease.append(appendText(b, x.Key))
+	return x.Lease.append(wire.AppendText(b, x.Key))
 }
 
 // DecodeResult reads a result.
 func DecodeResult(b []byte) (Result, error) {
-	r := reader{b: b}
-	x := Result{Reason(r.byte()), r.number(), r.text(KeySizeMax), r.lease()}
-	if r.bad || len(r.b) > 0 {
+	r := fieldsOf(b)
+	x := Result{Reason(r.Byte()), r.Number(), r.Text(KeySizeMax), r.lease()}
+	if r.Err() != nil || len(r.Left()) > 0 {
 		return Result{}, ErrMalformed
 	}
 	return x, nil
@@ -117,34 +119,34 @@ func EncodeQuery(q Query) []byte {
 	var b []byte
 	switch q := q.(type) {
 	case Get:
-		b = appendText(append(b, kindGet), q.Key)
+		b = wire.AppendText(append(b, kindGet), q.Key)
 	case List:
-		b = appendText(appendText(append(b, kindList), q.Prefix), q.After)
+		b = wire.AppendText(wire.AppendText(append(b, kindList), q.Prefix), q.After)
 	case Look:
-		b = appendText(append(b, kindLook), q.Lease)
+		b = wire.AppendText(append(b, kindLook), q.Lease)
 	case Since:
-		b = binary.AppendUvarint(appendText(append(b, kindSince), q.Prefix), q.Revision)
+		b = binary.AppendUvarint(wire.AppendText(append(b, kindSince), q.Prefix), q.Revision)
 	}
 	return b
 }
 
 // DecodeQuery reads what EncodeQuery wrote.
 func DecodeQuery(b []byte) (Query, error) {
-	r := reader{b: b}
+	r := fieldsOf(b)
 	var q Query
-	switch r.byte() {
+	switch r.Byte() {
 	case kindGet:
-		q = Get{r.text(KeySizeMax)}
+		q = Get{r.Text(KeySizeMax)}
 	case kindList:
-		q = List{r.text(KeySizeMax), r.text(KeySizeMax)}
+		q = List{r.Text(KeySizeMax), r.Text(KeySizeMax)}
 	case kindLook:
-		q = Look{r.text(KeySizeMax)}
+		q = Look{r.Text(KeySizeMax)}
 	case kindSince:
-		q = Since{r.text(KeySizeMax), r.number()}
+		q = Since{r.Text(KeySizeMax), r.Number()}
 	default:
-		r.fail()
+		r.Fail("its kind is not known")
 	}
-	if r.bad || len(r.b) > 0 {
+	if r.Err() != nil || len(r.Left()) > 0 {
 		return nil, ErrMalformed
 	}
 	return q, nil
@@ -180,7 +182,7 @@ type Answer struct {
 
 func (x Answer) encode() []byte {
 	b := binary.AppendUvarint(nil, x.Revision)
-	b = appendBool(appendBool(b, x.More), x.Forgotten)
+	b = wire.AppendBool(wire.AppendBool(b, x.More), x.Forgotten)
 	b = binary.AppendUvarint(b, uint64(len(x.Facts)))
 	for i := range x.Facts {
 		b = x.Facts[i].append(b)
@@ -189,35 +191,35 @@ func (x Answer) encode() []byte {
 	b = binary.AppendUvarint(b, uint64(len(x.Changes)))
 	for _, c := range x.Changes {
 		b = binary.AppendUvarint(b, c.Revision)
-		b = appendBool(appendBool(b, c.Lease), c.Gone)
-		b = appendText(appendText(b, c.Key), string(c.Value))
+		b = wire.AppendBool(wire.AppendBool(b, c.Lease), c.Gone)
+		b = wire.AppendText(wire.AppendText(b, c.Key), c.Value)
 	}
 	return b
 }
 
 // DecodeAnswer reads an answer.
 func DecodeAnswer(b []byte) (Answer, error) {
-	r := reader{b: b}
-	x := Answer{Revision: r.number(), More: r.bool(), Forgotten: r.bool()}
-	for range r.count(ListMax) {
+	r := fieldsOf(b)
+	x := Answer{Revision: r.Number(), More: r.Bool(), Forgotten: r.Bool()}
+	for range r.Count(ListMax) {
 		x.Facts = append(x.Facts, r.fact())
 	}
 	x.Lease = r.lease()
-	for range r.count(ListMax) {
-		x.Changes = append(x.Changes, Change{r.number(), r.bool(), r.bool(), r.text(KeySizeMax), r.bytes(ValueSizeMax)})
+	for range r.Count(ListMax) {
+		x.Changes = append(x.Changes, Change{r.Number(), r.Bool(), r.Bool(), r.Text(KeySizeMax), r.value(ValueSizeMax)})
 	}
-	if r.bad || len(r.b) > 0 {
+	if r.Err() != nil || len(r.Left()) > 0 {
 		return Answer{}, ErrMalformed
 	}
 	return x, nil
 }
 
 func (f *Fact) append(b []byte) []byte {
-	b = appendText(appendText(b, f.Key), string(f.Value))
+	b = wire.AppendText(wire.AppendText(b, f.Key), f.Value)
 	b = binary.AppendUvarint(binary.AppendUvarint(b, f.Created), f.Revision)
-	return appendText(b, f.Lease)
+	return wire.AppendText(b, f.Lease)
 }
 
 func (r *reader) fact() Fact {
-	return Fact{r.text(KeySizeMax), r.bytes(ValueSizeMax), r.number(), r.number(), r.text(KeySizeMax)}
+	return Fact{r.Text(KeySizeMax), r.value(ValueSizeMax), r.Number(), r.Number(), r.Text(KeySizeMax)}
 }

@@ -3,7 +3,10 @@ package facts
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/wire"
 )
 
 // Bounds, each with its reason.
@@ -111,7 +114,7 @@ func Encode(c Command) []byte {
 		b = append(b, kindTxn)
 		b = binary.AppendUvarint(b, uint64(len(c.If)))
 		for _, x := range c.If {
-			b = binary.AppendUvarint(appendText(b, x.Key), x.Revision)
+			b = binary.AppendUvarint(wire.AppendText(b, x.Key), x.Revision)
 		}
 		b = binary.AppendUvarint(b, uint64(len(c.Under)))
 		for _, x := range c.Under {
@@ -119,14 +122,14 @@ func Encode(c Command) []byte {
 		}
 		b = binary.AppendUvarint(b, uint64(len(c.Ops)))
 		for _, x := range c.Ops {
-			b = appendText(b, x.Key)
-			b = appendBool(b, x.Delete)
-			b = appendText(b, x.Lease)
-			b = appendText(b, string(x.Value))
+			b = wire.AppendText(b, x.Key)
+			b = wire.AppendBool(b, x.Delete)
+			b = wire.AppendText(b, x.Lease)
+			b = wire.AppendText(b, x.Value)
 		}
 	case Acquire:
-		b = appendText(append(b, kindAcquire), c.Lease)
-		b = binary.AppendUvarint(appendText(b, c.Holder), uint64(c.TTL))
+		b = wire.AppendText(append(b, kindAcquire), c.Lease)
+		b = binary.AppendUvarint(wire.AppendText(b, c.Holder), uint64(c.TTL))
 	case Renew:
 		b = c.append(append(b, kindRenew))
 	case Release:
@@ -142,106 +145,57 @@ var ErrMalformed = errors.New("facts: the bytes are no command, query or snapsho
 
 // Decode reads what Encode wrote.
 func Decode(b []byte) (Command, error) {
-	r := reader{b: b}
+	r := fieldsOf(b)
 	var c Command
-	switch r.byte() {
+	switch r.Byte() {
 	case kindTxn:
 		var t Txn
-		for range r.count(OpsMax) {
-			t.If = append(t.If, Cond{r.text(KeySizeMax), r.number()})
+		for range r.Count(OpsMax) {
+			t.If = append(t.If, Cond{r.Text(KeySizeMax), r.Number()})
 		}
-		for range r.count(OpsMax) {
+		for range r.Count(OpsMax) {
 			t.Under = append(t.Under, r.token())
 		}
-		for range r.count(OpsMax) {
-			o := Op{Key: r.text(KeySizeMax), Delete: r.bool(), Lease: r.text(KeySizeMax)}
-			o.Value = r.bytes(ValueSizeMax)
+		for range r.Count(OpsMax) {
+			o := Op{Key: r.Text(KeySizeMax), Delete: r.Bool(), Lease: r.Text(KeySizeMax)}
+			o.Value = r.value(ValueSizeMax)
 			t.Ops = append(t.Ops, o)
 		}
 		c = t
 	case kindAcquire:
-		c = Acquire{r.text(KeySizeMax), r.text(KeySizeMax), time.Duration(r.number())}
+		c = Acquire{r.Text(KeySizeMax), r.Text(KeySizeMax), time.Duration(r.Number())}
 	case kindRenew:
 		c = Renew{r.token()}
 	case kindRelease:
 		c = Release{r.token()}
 	case kindEnd:
-		c = End{r.token(), r.number()}
+		c = End{r.token(), r.Number()}
 	default:
-		r.fail()
+		r.Fail("its kind is not known")
 	}
-	if len(r.b) > 0 || r.bad {
+	if len(r.Left()) > 0 || r.Err() != nil {
 		return nil, ErrMalformed
 	}
 	return c, nil
 }
 
 func (t Token) append(b []byte) []byte {
-	return binary.AppendUvarint(appendText(b, t.Lease), t.Epoch)
+	return binary.AppendUvarint(wire.AppendText(b, t.Lease), t.Epoch)
 }
 
-func (r *reader) token() Token { return Token{r.text(KeySizeMax), r.number()} }
+func (r *reader) token() Token { return Token{r.Text(KeySizeMax), r.Number()} }
 
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
+// reader takes facts' fields off the front of bytes.
+type reader struct{ wire.Reader }
 
-func appendBool(b []byte, yes bool) []byte {
-	if yes {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}
+func fieldsOf(b []byte) reader { return reader{wire.NewReader(b)} }
 
-// reader takes fields off the front of b; after an error it returns zeros.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) fail() { r.bad, r.b = true, nil }
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.fail()
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) bool() bool { return r.byte() == 1 }
-
-func (r *reader) number() uint64 {
-	n, length := binary.Uvarint(r.b)
-	if length <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[length:]
-	return n
-}
-
-func (r *reader) count(limit int) int {
-	n := r.number()
-	if n > uint64(limit) {
-		r.fail()
-		return 0
-	}
-	return int(n)
-}
-
-// bytes returns a copy, and nil for none.
-func (r *reader) bytes(limit int) []byte {
-	n := r.count(limit)
-	if n > len(r.b) {
-		r.fail()
+// value takes a copy of at most limit bytes, and nil for none.
+func (r *reader) value(limit int) []byte {
+	b := r.Bytes()
+	if len(b) > limit {
+		r.Fail("a value is too large")
 		return nil
 	}
-	data := append([]byte(nil), r.b[:n]...)
-	r.b = r.b[n:]
-	return data
+	return slices.Clone(b)
 }
-
-func (r *reader) text(limit int) string { return string(r.bytes(limit)) }

@@ -246,23 +246,23 @@ func (s *Store) Snapshot() []byte {
 
 // Restore makes the store what Snapshot returned. On an error it is as it was.
 func (s *Store) Restore(state []byte) error {
-	r := reader{b: state}
-	if r.byte() != snapshotVersion {
+	r := fieldsOf(state)
+	if r.Byte() != snapshotVersion {
 		return ErrMalformed
 	}
 	n := New()
-	n.revision = r.number()
-	for range r.count(LeasesMax) {
+	n.revision = r.Number()
+	for range r.Count(LeasesMax) {
 		x := r.lease()
-		if r.bad || x.Name == "" || n.leases[x.Name] != nil || x.Epoch == 0 || x.Epoch > n.revision || x.TTL < TTLMin || x.TTL > TTLMax {
+		if r.Err() != nil || x.Name == "" || n.leases[x.Name] != nil || x.Epoch == 0 || x.Epoch > n.revision || x.TTL < TTLMin || x.TTL > TTLMax {
 			return ErrMalformed
 		}
 		n.leases[x.Name] = &x
 	}
-	for range r.count(KeysMax) {
+	for range r.Count(KeysMax) {
 		f := r.fact()
 		last := len(n.keys) - 1
-		if r.bad || f.Key == "" || last >= 0 && n.keys[last] >= f.Key || f.Revision > n.revision || f.Lease != "" && n.leases[f.Lease] == nil {
+		if r.Err() != nil || f.Key == "" || last >= 0 && n.keys[last] >= f.Key || f.Revision > n.revision || f.Lease != "" && n.leases[f.Lease] == nil {
 			return ErrMalformed
 		}
 		n.keys = append(n.keys, f.Key)
@@ -272,7 +272,7 @@ func (s *Store) Restore(state []byte) error {
 			n.bound[f.Lease] = append(n.bound[f.Lease], f.Key)
 		}
 	}
-	if r.bad || len(r.b) > 0 {
+	if r.Err() != nil || len(r.Left()) > 0 {
 		return ErrMalformed
 	}
 	n.history.floor = n.revision

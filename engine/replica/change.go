@@ -215,9 +215,9 @@ func (g *group) applyChange(index uint64, cc *pb.ConfChangeV2) {
 	}})
 	leaving := cc.LeaveJoint()
 	if !leaving {
-		r := reader{b: cc.GetContext()}
+		r := fieldsOf(cc.GetContext())
 		next := r.members()
-		if r.bad || len(next.all) == 0 {
+		if r.Err() != nil || len(next.all) == 0 {
 			panic("a change of members carries none")
 		}
 		g.image.members = next

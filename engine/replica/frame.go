@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/holdfast-edge/holdfast/engine/replica/journal"
+	"github.com/holdfast-edge/holdfast/engine/wire"
 )
 
 // frameVersion is the first byte of a frame. A frame is the generation of the
@@ -32,12 +33,12 @@ type packet struct {
 }
 
 func (p packet) append(b []byte) []byte {
-	b = appendText(append(b, p.kind), string(p.group))
+	b = wire.AppendText(append(b, p.kind), string(p.group))
 	b = binary.AppendUvarint(b, p.from)
 	b = binary.AppendUvarint(b, p.to)
 	b = binary.AppendUvarint(b, p.invite)
-	b = appendBool(b, p.witness)
-	return appendBytes(b, p.body)
+	b = wire.AppendBool(b, p.witness)
+	return wire.AppendText(b, p.body)
 }
 
 // frames are what a step sends, by host, in the order in which hosts were first
@@ -87,14 +88,14 @@ func parseFrame(b []byte) (generation uint64, packets []packet, err error) {
 	if len(b) > FrameSizeMax {
 		return 0, nil, errCodec
 	}
-	r := reader{b: b}
-	if r.byte() != frameVersion {
-		r.fail()
+	r := fieldsOf(b)
+	if r.Byte() != frameVersion {
+		r.Fail("a frame of another version")
 	}
-	generation = r.number()
-	for len(r.b) > 0 {
-		p := packet{kind: r.byte(), group: GroupID(r.text(journal.GroupLengthMax)), from: r.number(), to: r.number(), invite: r.number(), witness: r.bool(), body: r.bytes()}
+	generation = r.Number()
+	for len(r.Left()) > 0 {
+		p := packet{kind: r.Byte(), group: GroupID(r.Text(journal.GroupLengthMax)), from: r.Number(), to: r.Number(), invite: r.Number(), witness: r.Bool(), body: r.Bytes()}
 		packets = append(packets, p)
 	}
-	return generation, packets, r.err()
+	return generation, packets, r.refusal()
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/wire"
 )
 
 // Role is how a member takes part. They are in the journal: never renumber.
@@ -102,24 +103,24 @@ func (m *members) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(m.all)))
 	for _, x := range m.all {
 		b = binary.AppendUvarint(b, x.ID)
-		b = appendText(b, x.Host)
+		b = wire.AppendText(b, x.Host)
 		b = binary.AppendUvarint(b, x.Journal)
 		b = append(b, byte(x.Role), byte(x.Goal))
-		b = appendBool(b, x.Witness)
+		b = wire.AppendBool(b, x.Witness)
 	}
 	return b
 }
 
 func (r *reader) members() members {
-	m := members{next: r.number()}
+	m := members{next: r.Number()}
 	// A replacement stands beside whom it replaces, so there may be twice as many
 	// members as seats.
-	for range r.count(2 * SeatsMax) {
-		x := Member{ID: r.number(), Host: r.text(id.NameLengthMax), Journal: r.number(), Role: Role(r.byte()), Goal: Role(r.byte()), Witness: r.bool()}
+	for range r.Count(2 * SeatsMax) {
+		x := Member{ID: r.Number(), Host: r.Text(id.NameLengthMax), Journal: r.Number(), Role: Role(r.Byte()), Goal: Role(r.Byte()), Witness: r.Bool()}
 		if x.ID == 0 || x.ID >= m.next || x.Role < Learner || x.Role > Leaving || x.Goal < Learner || x.Goal > None {
-			r.fail()
+			r.Fail("a member is not as one may be")
 		}
-		if r.bad {
+		if r.Err() != nil {
 			return members{}
 		}
 		m.all = append(m.all, x)
@@ -164,17 +165,17 @@ const imageVersion = 1
 func (i *image) append(b []byte) []byte {
 	b = i.members.append(append(b, imageVersion))
 	b = i.sessions.append(b)
-	return appendBytes(b, i.machine)
+	return wire.AppendText(b, i.machine)
 }
 
 func parseImage(b []byte) (image, error) {
-	r := reader{b: b}
-	if r.byte() != imageVersion {
-		r.fail()
+	r := fieldsOf(b)
+	if r.Byte() != imageVersion {
+		r.Fail("an image of another version")
 	}
-	i := image{members: r.members(), sessions: r.sessions(), machine: r.bytes()}
-	if len(r.b) > 0 {
-		r.fail()
+	i := image{members: r.members(), sessions: r.sessions(), machine: r.Bytes()}
+	if len(r.Left()) > 0 {
+		r.Fail("it goes on behind its end")
 	}
-	return i, r.err()
+	return i, r.refusal()
 }

@@ -100,19 +100,14 @@ func (s *sessions) append(b []byte) []byte {
 
 func (r *reader) sessions() sessions {
 	var s sessions
-	for range r.count(sessionsMax) {
+	for range r.Count(sessionsMax) {
 		var x session
-		if len(r.b) < 8 {
-			r.fail()
-			return sessions{}
-		}
-		x.origin, r.b = binary.LittleEndian.Uint64(r.b), r.b[8:]
-		x.used, x.top = r.number(), r.number()
+		x.origin, x.used, x.top = r.Fixed(), r.Number(), r.Number()
 		for i := range x.done {
-			x.done[i] = r.number()
+			x.done[i] = r.Number()
 		}
 		if n := len(s.all); n > 0 && s.all[n-1].origin >= x.origin {
-			r.fail() // the search in take needs the order
+			r.Fail("the sessions are in no order") // the search in take needs the order
 		}
 		s.all = append(s.all, x)
 	}
@@ -127,13 +122,10 @@ func appendCommand(b []byte, origin, seq uint64, command []byte) []byte {
 }
 
 func parseCommand(b []byte) (origin, seq uint64, command []byte, err error) {
-	if len(b) < 8 {
-		return 0, 0, nil, errCodec
-	}
-	r := reader{b: b[8:]}
-	seq = r.number()
+	r := fieldsOf(b)
+	origin, seq = r.Fixed(), r.Number()
 	if seq == 0 {
-		r.fail()
+		r.Fail("a command has no number")
 	}
-	return binary.LittleEndian.Uint64(b), seq, r.b, r.err()
+	return origin, seq, r.Left(), r.refusal()
 }

@@ -42,8 +42,8 @@ func TestSessionsCarryOutOnce(t *testing.T) {
 				t.Fatal("has says otherwise")
 			}
 		}
-		r := reader{b: s.append(nil)}
-		if again := r.sessions(); r.bad || !reflect.DeepEqual(again, s) {
+		r := fieldsOf(s.append(nil))
+		if again := r.sessions(); r.Err() != nil || !reflect.DeepEqual(again, s) {
 			t.Fatal("sessions do not come back from their bytes")
 		}
 	})

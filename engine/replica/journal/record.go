@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/holdfast-edge/holdfast/engine/wire"
 )
 
 // The kinds of record. They are on disks: never renumber, never reuse.
@@ -76,43 +78,31 @@ func (Gone) record()    {}
 func Append(b []byte, r Record) []byte {
 	switch r := r.(type) {
 	case Base:
-		b = appendText(append(b, kindBase), r.Group)
-		lost := byte(0)
-		if r.Lost {
-			lost = 1
-		}
-		b = append(b, lost)
+		b = wire.AppendText(append(b, kindBase), r.Group)
+		b = wire.AppendBool(b, r.Lost)
 		for _, n := range []uint64{r.Member, r.Term, r.Vote, r.Commit, r.Index, r.EntryTerm} {
 			b = binary.AppendUvarint(b, n)
 		}
-		b = appendBytes(b, r.Conf)
-		b = appendBytes(b, r.Data)
+		b = wire.AppendText(b, r.Conf)
+		b = wire.AppendText(b, r.Data)
 	case Vote:
-		b = appendText(append(b, kindVote), r.Group)
+		b = wire.AppendText(append(b, kindVote), r.Group)
 		for _, n := range []uint64{r.Term, r.Vote, r.Commit} {
 			b = binary.AppendUvarint(b, n)
 		}
 	case Entries:
-		b = appendText(append(b, kindEntries), r.Group)
+		b = wire.AppendText(append(b, kindEntries), r.Group)
 		b = binary.AppendUvarint(b, r.First)
 		b = binary.AppendUvarint(b, uint64(len(r.Entries)))
 		for _, e := range r.Entries {
 			b = binary.AppendUvarint(b, e.Term)
 			b = append(b, e.Kind)
-			b = appendBytes(b, e.Data)
+			b = wire.AppendText(b, e.Data)
 		}
 	case Gone:
-		b = appendText(append(b, kindGone), r.Group)
+		b = wire.AppendText(append(b, kindGone), r.Group)
 	}
 	return b
-}
-
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-func appendBytes(b, data []byte) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(data))), data...)
 }
 
 // errRecord is the root of every refusal of a record.
@@ -121,27 +111,27 @@ var errRecord = errors.New("journal: a record is not as Append writes them")
 // Parse decodes the records of a batch. What it returns shares b's memory.
 func Parse(b []byte) ([]Record, error) {
 	var all []Record
-	r := reader{b: b}
-	for len(r.b) > 0 && r.err == nil {
+	r := reader{wire.NewReader(b)}
+	for len(r.Left()) > 0 && r.Err() == nil {
 		var rec Record
-		switch kind := r.byte(); kind {
+		switch kind := r.Byte(); kind {
 		case kindBase:
-			base := Base{Group: r.group(), Lost: r.byte() == 1, Member: r.number(), Term: r.number(), Vote: r.number(), Commit: r.number()}
-			base.Index, base.EntryTerm, base.Conf, base.Data = r.number(), r.number(), r.bytes(), r.bytes()
+			base := Base{Group: r.group(), Lost: r.Bool(), Member: r.Number(), Term: r.Number(), Vote: r.Number(), Commit: r.Number()}
+			base.Index, base.EntryTerm, base.Conf, base.Data = r.Number(), r.Number(), r.Bytes(), r.Bytes()
 			rec = base
 		case kindVote:
-			rec = Vote{Group: r.group(), Term: r.number(), Vote: r.number(), Commit: r.number()}
+			rec = Vote{Group: r.group(), Term: r.Number(), Vote: r.Number(), Commit: r.Number()}
 		case kindEntries:
-			list := Entries{Group: r.group(), First: r.number()}
-			count := r.number()
+			list := Entries{Group: r.group(), First: r.Number()}
+			count := r.Number()
 			if count == 0 || count > EntriesMax || list.First == 0 || list.First+count < list.First {
 				return nil, fmt.Errorf("%w: %d entries from %d on", errRecord, count, list.First)
 			}
 			for range count {
-				if r.err != nil {
+				if r.Err() != nil {
 					break
 				}
-				list.Entries = append(list.Entries, Entry{Term: r.number(), Kind: r.byte(), Data: r.bytes()})
+				list.Entries = append(list.Entries, Entry{Term: r.Number(), Kind: r.Byte(), Data: r.Bytes()})
 			}
 			rec = list
 		case kindGone:
@@ -151,60 +141,20 @@ func Parse(b []byte) ([]Record, error) {
 		}
 		all = append(all, rec)
 	}
-	if r.err != nil {
-		return nil, r.err
+	if r.Err() != nil {
+		return nil, fmt.Errorf("%w: %w", errRecord, r.Err())
 	}
 	return all, nil
 }
 
-// reader takes fields off the front of b; after an error it returns zeros.
-type reader struct {
-	b   []byte
-	err error
-}
-
-func (r *reader) fail(what string) { r.err, r.b = fmt.Errorf("%w: %s", errRecord, what), nil }
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.fail("it ends early")
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) number() uint64 {
-	n, length := binary.Uvarint(r.b)
-	if length <= 0 {
-		r.fail("a number has no end")
-		return 0
-	}
-	r.b = r.b[length:]
-	return n
-}
-
-// bytes returns nil for none, so that what is read equals what was written.
-func (r *reader) bytes() []byte {
-	n := r.number()
-	if n > uint64(len(r.b)) {
-		r.fail("it is shorter than it says")
-		return nil
-	}
-	if n == 0 {
-		return nil
-	}
-	data := r.b[:n:n]
-	r.b = r.b[n:]
-	return data
-}
+// reader takes a record's fields off the front of bytes.
+type reader struct{ wire.Reader }
 
 func (r *reader) group() string {
-	name := r.bytes()
+	name := r.Bytes()
 	if len(name) == 0 || len(name) > GroupLengthMax {
-		if r.err == nil {
-			r.fail(fmt.Sprintf("a group's name has %d bytes", len(name)))
+		if r.Err() == nil {
+			r.Fail(fmt.Sprintf("a group's name has %d bytes", len(name)))
 		}
 		return ""
 	}
