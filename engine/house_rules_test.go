@@ -72,6 +72,7 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/access", "engine/remote", "it serves the API on the host's port"},
 	{"engine/system/access", "engine/system/identity", "it admits by certificate"},
 	{"engine/system/*", "engine/system/cause", "one wording for what the network says"},
+	{"engine/system/*", "engine/system/durable", "one way to replace a file"},
 	{"engine/system/*", "engine/system/loop", "the clock is the loops' clock"},
 	{"engine/system/*", "engine/system/holder", "one way to find out who has an address"},
 	{"engine/system/*", "engine/system/plain", "an answer means the same to probes and to clients"},

@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-edge/holdfast/engine/audit"
+	"github.com/holdfast-edge/holdfast/engine/system/durable"
 )
 
 // Bounds of the log: a quarter of a gigabyte, near a million records.
@@ -254,8 +255,8 @@ func (l *Log) room(seq uint64, n int64) error {
 	if err != nil {
 		return fmt.Errorf("auditlog: %w", err)
 	}
-	if err := syncDir(l.o.Dir); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(f.Name()))
+	if err := durable.FlushNames(l.o.Dir); err != nil {
+		return errors.Join(fmt.Errorf("auditlog: flush the directory: %w", err), f.Close(), os.Remove(f.Name()))
 	}
 	if l.f != nil {
 		_ = l.f.Close() // all of it was flushed
@@ -265,17 +266,6 @@ func (l *Log) room(seq uint64, n int64) error {
 		for _, old := range all[:len(all)-filesMax] {
 			_ = os.Remove(old) // a file too many is no reason to record nothing
 		}
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("auditlog: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("auditlog: flush the directory: %w", err)
 	}
 	return nil
 }

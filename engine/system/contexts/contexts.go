@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/system/durable"
 )
 
 // Bounds of the file.
@@ -86,17 +87,8 @@ func (f File) Save(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("contexts: %w", err)
 	}
-	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".next-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("contexts: %w", err)
-	}
-	defer func() { _ = os.Remove(next.Name()) }() // in vain once it is renamed
-	_, err = next.Write(text)
-	if err := errors.Join(err, next.Sync(), next.Close()); err != nil {
+	if err := durable.Replace(path, text); err != nil {
 		return fmt.Errorf("contexts: write %s: %w", path, err)
-	}
-	if err := os.Rename(next.Name(), path); err != nil {
-		return fmt.Errorf("contexts: %w", err)
 	}
 	return nil
 }

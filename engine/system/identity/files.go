@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/system/durable"
 )
 
 // The files of a host's identity, in a directory of the state directory.
@@ -56,34 +58,12 @@ func OpenFiles(dir string) (Files, error) {
 }
 
 // write replaces a file whole: after a crash it is the old one or the new one.
-func (f Files) write(name string, text []byte) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("identity: write %s: %w", filepath.Join(f.dir, name), err)
-		}
-	}()
-	next, err := os.CreateTemp(f.dir, name+".next-*") // mode 0600
-	if err != nil {
-		return err
+func (f Files) write(name string, text []byte) error {
+	path := filepath.Join(f.dir, name)
+	if err := durable.Replace(path, text); err != nil {
+		return fmt.Errorf("identity: write %s: %w", path, err)
 	}
-	defer func() { _ = os.Remove(next.Name()) }() // in vain once it is renamed
-	if _, err := next.Write(text); err != nil {
-		return errors.Join(err, next.Close())
-	}
-	if err := next.Sync(); err != nil {
-		return errors.Join(err, next.Close())
-	}
-	if err := next.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(next.Name(), filepath.Join(f.dir, name)); err != nil {
-		return err
-	}
-	d, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }
 
 func (f Files) read(name string) ([]byte, error) {

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/system/durable"
 )
 
 // Kept is a spec that somebody put into force. It outlives its fleet: the next
@@ -82,38 +84,7 @@ func (d *Dir) Keep(k Kept) error {
 // replace writes a file of the directory, whole or not at all, through to the
 // disk.
 func (d *Dir) replace(name string, b []byte) error {
-	path := filepath.Join(d.Path, name)
-	next := path + ".next"
-	if err := writeThrough(next, b); err != nil {
-		_ = os.Remove(next) // what is half written takes room that may be short
-		return err
-	}
-	if err := os.Rename(next, path); err != nil {
-		return err
-	}
-	return flush(d.Path)
-}
-
-// writeThrough writes a file to the disk.
-func writeThrough(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// flush brings a directory's names to the disk.
-func flush(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return durable.Replace(filepath.Join(d.Path, name), b)
 }
 
 // Kept returns the spec that is kept. One that is not as it was written is moved
@@ -184,5 +155,5 @@ func (d *Dir) SetAside(k Kept) (string, error) {
 	if err := os.Rename(filepath.Join(d.Path, keptFile), aside); err != nil {
 		return "", fmt.Errorf("set the kept spec aside: %w", err)
 	}
-	return aside, flush(d.Path)
+	return aside, durable.FlushNames(d.Path)
 }

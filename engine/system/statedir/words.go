@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/system/durable"
 )
 
 // wordsPrefix begins the names of files of words, and tornPrefix of those that
@@ -51,7 +52,7 @@ func (d *Dir) keepWords(name string, all []fleet.Word) error {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
-		return errors.Join(err, flush(d.Path))
+		return errors.Join(err, durable.FlushNames(d.Path))
 	}
 	words, err := json.Marshal(all)
 	if err != nil {
