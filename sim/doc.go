@@ -4,7 +4,7 @@
 // # The world
 //
 // The engine in it is the one of the other worlds: fleet, host and what they are
-// made of. What a world adds is simulated: a virtual clock (queue.go), a loop for
+// made of. What a world adds is simulated: a virtual clock (agenda), a loop for
 // the fleet and one for each host with small delays between them (loop.go,
 // host.go), a network (network.go), the backends' processes and who keeps them
 // (process.go, keeper.go), a data path that picks from the very tables that the

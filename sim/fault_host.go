@@ -9,7 +9,7 @@ func strikeHost(w *World) {
 		return
 	}
 	h.crash()
-	w.queue.add(w.now.Add(w.lasts()), func() {
+	w.queue.Add(w.now.Add(w.lasts()), func() {
 		if h.down && w.host(h.name) == h {
 			h.boot()
 		}
@@ -50,7 +50,7 @@ func strikeUnbound(w *World) {
 
 // fleetDies ends the fleet's loop for good.
 func (w *World) fleetDies(after time.Duration) {
-	w.queue.add(w.now.Add(after), func() {
+	w.queue.Add(w.now.Add(after), func() {
 		w.trace.say(w.now, "the fleet's loop dies")
 		w.fleet.dead = true
 	})

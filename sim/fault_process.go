@@ -39,7 +39,7 @@ func (w *World) during(p *process, what string, begin func()) {
 	begin()
 	w.trace.say(w.now, "%s is hurt: %s", p.name, what)
 	w.truth.refresh()
-	w.queue.add(w.now.Add(w.lasts()), func() {
+	w.queue.Add(w.now.Add(w.lasts()), func() {
 		if p.life == life {
 			p.recover()
 		}
@@ -100,7 +100,7 @@ func strikeFlap(w *World) {
 		p.errors = !p.errors && !until.Reached(w.now) && !w.healed
 		w.truth.refresh()
 		if !until.Reached(w.now) && !w.healed {
-			w.queue.add(min(w.now.Add(between(w.rand, 100*time.Millisecond, 1500*time.Millisecond)), max(until, w.now+instant.Instant(time.Millisecond))), turn)
+			w.queue.Add(min(w.now.Add(between(w.rand, 100*time.Millisecond, 1500*time.Millisecond)), max(until, w.now+instant.Instant(time.Millisecond))), turn)
 		}
 	}
 	turn()

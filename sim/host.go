@@ -148,14 +148,14 @@ func (h *simHost) report(changed bool) {
 		w.fromHost(h.name, ev)
 	}
 	if bad > 0 && w.rand.Float64() < bad {
-		w.queue.add(w.now.Add(between(w.rand, 0, 3*time.Second)), func() { w.fromHost(h.name, ev) })
+		w.queue.Add(w.now.Add(between(w.rand, 0, 3*time.Second)), func() { w.fromHost(h.name, ev) })
 	}
 }
 
 // measure reads the data path's counters once a second, for one life.
 func (h *simHost) measure(life *loop[host.Event, host.Effects]) {
 	w := h.world
-	w.queue.add(w.now.Add(time.Second), func() {
+	w.queue.Add(w.now.Add(time.Second), func() {
 		if life.dead {
 			return
 		}
@@ -182,7 +182,7 @@ func (h *simHost) probe(l probe.Launch) {
 		life.tell(between(w.rand, w.knobs.LoopMax/10, w.knobs.LoopMax), host.Probed{Finished: probe.Finished{Target: l.Target, Attempt: l.Attempt, Outcome: o}})
 	}
 	if w.now.Before(h.blind) {
-		w.queue.add(w.now.Add(w.net.hop()), func() { finish(probe.Outcome{Verdict: probe.Unable, Reason: "no descriptor is left"}) })
+		w.queue.Add(w.now.Add(w.net.hop()), func() { finish(probe.Outcome{Verdict: probe.Unable, Reason: "no descriptor is left"}) })
 		return
 	}
 	q := question{from: h.name, backend: w.nameAt(l.Address, l.Probe.Kind), address: l.Address, connect: l.Probe.Timeout.D(), timeout: l.Probe.Timeout.D(), dial: l.Probe.Kind == spec.ProbeTCP}

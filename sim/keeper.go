@@ -100,7 +100,7 @@ func (k *keeper) step(p *process, ev keep.Event) {
 		k.answer(fleet.FaultDone{ID: a.ID, Revert: a.Revert, At: w.now, Err: a.Err}, p.name)
 	}
 	if next := p.keep.Deadline(); next != instant.Never && next != p.awake {
-		w.queue.add(next, func() {
+		w.queue.Add(next, func() {
 			if p.awake == next {
 				p.awake = instant.Never
 				k.step(p, keep.Wake{})
@@ -134,7 +134,7 @@ func (k *keeper) order(o fleet.FaultOrder) {
 	w := k.world
 	at := max(w.now.Add(between(w.rand, 0, w.knobs.CarryMax)), k.carried+1)
 	k.carried = at
-	w.queue.add(at, func() { k.carry(o) })
+	w.queue.Add(at, func() { k.carry(o) })
 }
 
 func (k *keeper) carry(o fleet.FaultOrder) {

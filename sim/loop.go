@@ -50,7 +50,7 @@ func (l *loop[E, F]) tell(after time.Duration, ev E) {
 }
 
 func (l *loop[E, F]) tellAt(at instant.Instant, ev E) {
-	l.world.queue.add(at, func() { l.take(ev) })
+	l.world.queue.Add(at, func() { l.take(ev) })
 }
 
 // take takes an event now, or keeps it while the loop is stalled.
@@ -102,7 +102,7 @@ func (l *loop[E, F]) plan() {
 	l.planned, l.waking = true, at
 	l.plans++
 	this := l.plans
-	l.world.queue.add(at.Add(l.world.late()), func() {
+	l.world.queue.Add(at.Add(l.world.late()), func() {
 		if this == l.plans {
 			l.planned = false
 			l.woken()
@@ -138,7 +138,7 @@ func (l *loop[E, F]) stall(d time.Duration) {
 		return
 	}
 	l.stalled = to
-	l.world.queue.add(to, func() {
+	l.world.queue.Add(to, func() {
 		if l.dead || l.stalled != to {
 			return
 		}

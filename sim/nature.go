@@ -39,7 +39,7 @@ func (w *World) storm() {
 	if w.knobs.Nature <= 0 {
 		return
 	}
-	w.queue.add(w.now.Add(between(w.rand, 0, 2*w.knobs.Nature)), func() {
+	w.queue.Add(w.now.Add(between(w.rand, 0, 2*w.knobs.Nature)), func() {
 		if w.healed {
 			return
 		}

@@ -43,7 +43,7 @@ func (n *network) block(from, to string, d time.Duration) {
 	l := link{from, to}
 	n.blocked[l] = max(n.blocked[l], until)
 	w.truth.refresh()
-	w.queue.add(until, w.truth.refresh)
+	w.queue.Add(until, w.truth.refresh)
 }
 
 // heal opens every link.
@@ -96,20 +96,20 @@ func (n *network) ask(q question, done func(answer)) {
 			done(a)
 		}
 	}
-	w.queue.add(w.now.Add(q.timeout), func() { finish(answer{reason: "no answer in time"}) })
+	w.queue.Add(w.now.Add(q.timeout), func() { finish(answer{reason: "no answer in time"}) })
 	reply := func(a answer) {
 		if !n.open(q.backend, q.from) {
 			return // lost; the time-out will say so
 		}
-		w.queue.add(w.now.Add(n.hop()), func() { finish(a) })
+		w.queue.Add(w.now.Add(n.hop()), func() { finish(a) })
 	}
 	if !n.both(q.from, q.backend) {
 		if q.connect < q.timeout {
-			w.queue.add(w.now.Add(q.connect), func() { finish(answer{reason: "connecting timed out", unreached: true}) })
+			w.queue.Add(w.now.Add(q.connect), func() { finish(answer{reason: "connecting timed out", unreached: true}) })
 		}
 		return
 	}
-	w.queue.add(w.now.Add(n.hop()), func() {
+	w.queue.Add(w.now.Add(n.hop()), func() {
 		p := w.keeper.at(q.backend, q.address)
 		switch {
 		case over:

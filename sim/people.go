@@ -27,7 +27,7 @@ func (p *people) busy() {
 	if w.knobs.Operator <= 0 {
 		return
 	}
-	w.queue.add(w.now.Add(between(w.rand, 0, 2*w.knobs.Operator)), func() {
+	w.queue.Add(w.now.Add(between(w.rand, 0, 2*w.knobs.Operator)), func() {
 		if w.healed {
 			return
 		}

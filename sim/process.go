@@ -53,7 +53,7 @@ func (p *process) serve(reply func(answer)) {
 		p.waiting = append(p.waiting, finish)
 		return
 	}
-	w.queue.add(w.now.Add(p.delay+between(w.rand, w.knobs.ServeMax/10, w.knobs.ServeMax)), finish)
+	w.queue.Add(w.now.Add(p.delay+between(w.rand, w.knobs.ServeMax/10, w.knobs.ServeMax)), finish)
 }
 
 // thaw lets it go on with what waits.

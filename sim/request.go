@@ -31,13 +31,13 @@ func (w *World) serve(h *simHost, l *spec.Listener, source netip.Addr, timeout t
 			done(a)
 		}
 	}
-	w.queue.add(r.until, func() { r.done(answer{reason: "no answer in time"}) })
+	w.queue.Add(r.until, func() { r.done(answer{reason: "no answer in time"}) })
 	if !w.net.both(clientsEnd, h.name) {
 		return
 	}
-	w.queue.add(w.now.Add(w.net.hop()), func() {
+	w.queue.Add(w.now.Add(w.net.hop()), func() {
 		if h.down || h.path.bound[l.Name] == "" {
-			w.queue.add(w.now.Add(w.net.hop()), func() { r.done(answer{reason: reasonRefused}) })
+			w.queue.Add(w.now.Add(w.net.hop()), func() { r.done(answer{reason: reasonRefused}) })
 			return
 		}
 		r.path = h.path
@@ -59,7 +59,7 @@ func (w *World) serve(h *simHost, l *spec.Listener, source netip.Addr, timeout t
 			finish(a)
 		}
 		// The client's time-out ends it here, too.
-		w.queue.add(r.until, func() { r.done(answer{reason: "no answer in time"}) })
+		w.queue.Add(r.until, func() { r.done(answer{reason: "no answer in time"}) })
 		if st := r.path.state(l.Pool); st != nil {
 			st.budget.Request()
 		}
@@ -153,7 +153,7 @@ func (r *request) reply(a answer) {
 	if !w.net.open(r.path.host.name, clientsEnd) {
 		return
 	}
-	w.queue.add(w.now.Add(w.net.hop()), func() { r.done(a) })
+	w.queue.Add(w.now.Add(w.net.hop()), func() { r.done(a) })
 }
 
 // connect opens a long flow through a host, such as a WebSocket or a tunnel: it
@@ -197,6 +197,6 @@ func (w *World) connect(h *simHost, l *spec.Listener, source netip.Addr, lasts t
 			return
 		}
 		at.meter.trouble.Succeeded() // it was accepted; what ends it later is another matter
-		w.queue.add(w.now.Add(lasts), func() { f.end("") })
+		w.queue.Add(w.now.Add(lasts), func() { f.end("") })
 	})
 }

@@ -64,7 +64,7 @@ func (u *users) next(g *group) {
 		return
 	}
 	every := time.Duration(float64(time.Second) / c.Rate)
-	w.queue.add(w.now.Add(every), func() {
+	w.queue.Add(w.now.Add(every), func() {
 		u.one(g)
 		u.next(g)
 	})
@@ -98,7 +98,7 @@ func (u *users) one(g *group) {
 // read hands over what a group saw, once a second.
 func (u *users) read(g *group) {
 	w := u.world
-	w.queue.add(w.now.Add(time.Second), func() {
+	w.queue.Add(w.now.Add(time.Second), func() {
 		if g.ended {
 			return
 		}
@@ -114,7 +114,7 @@ func (u *users) flows() {
 	if w.knobs.FlowEvery <= 0 {
 		return
 	}
-	w.queue.add(w.now.Add(between(w.rand, 0, 2*w.knobs.FlowEvery)), func() {
+	w.queue.Add(w.now.Add(between(w.rand, 0, 2*w.knobs.FlowEvery)), func() {
 		if len(w.spec.Listeners) > 0 {
 			l := &w.spec.Listeners[w.rand.IntN(len(w.spec.Listeners))]
 			h := w.host(l.Hosts[w.rand.IntN(len(l.Hosts))])
@@ -154,7 +154,7 @@ func (u *users) stopProbes() {
 
 func (u *users) sample(p *witness) {
 	w := u.world
-	w.queue.add(w.now.Add(p.order.Every), func() {
+	w.queue.Add(w.now.Add(p.order.Every), func() {
 		l := w.spec.Listener(p.order.Clients.Listener)
 		if p.ended || l == nil {
 			return
@@ -176,7 +176,7 @@ func (u *users) sample(p *witness) {
 
 func (u *users) deliver(p *witness) {
 	w := u.world
-	w.queue.add(w.now.Add(deliverEvery), func() {
+	w.queue.Add(w.now.Add(deliverEvery), func() {
 		if p.ended {
 			return
 		}

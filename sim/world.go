@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/sim/agenda"
 )
 
 // World is one simulated fleet. It belongs to one goroutine.
@@ -21,7 +22,7 @@ type World struct {
 	knobs Knobs
 	rand  *rand.Rand
 	now   instant.Instant
-	queue queue
+	queue agenda.Queue
 	trace trace
 	steps int
 
@@ -92,10 +93,10 @@ func (w *World) fail(check, format string, args ...any) {
 
 // advance lets everything happen up to an instant.
 func (w *World) advance(to instant.Instant) {
-	for w.failure == nil && w.queue.next() <= to {
-		e := w.queue.take()
-		w.now = max(w.now, e.at)
-		e.do()
+	for w.failure == nil && w.queue.Next() <= to {
+		e := w.queue.Take()
+		w.now = max(w.now, e.At)
+		e.Do()
 	}
 	if w.failure == nil {
 		w.now = max(w.now, to)
@@ -104,7 +105,7 @@ func (w *World) advance(to instant.Instant) {
 
 // tick lets checkers look at what takes time.
 func (w *World) tick() {
-	w.queue.add(w.now.Add(tickEvery), func() {
+	w.queue.Add(w.now.Add(tickEvery), func() {
 		w.checks.tick()
 		w.tick()
 	})
@@ -211,7 +212,7 @@ func (w *World) toHost(name string, ev host.Event) {
 	if h == nil {
 		return
 	}
-	w.queue.add(w.net.inOrder(name), func() {
+	w.queue.Add(w.net.inOrder(name), func() {
 		if h.down {
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/facts"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/replica"
+	"github.com/holdfast-edge/holdfast/sim/agenda"
 )
 
 // The groups of every world: all hosts, and the first three of them.
@@ -26,7 +27,7 @@ type World struct {
 	knobs Knobs
 	rand  *rand.Rand
 	plant plant
-	queue queue
+	queue agenda.Queue
 	now   instant.Instant
 	trace trace
 	check *checks
@@ -141,22 +142,15 @@ func (w *World) seats(g replica.GroupID) []replica.Seat {
 
 // until lets everything happen up to an instant.
 func (w *World) until(end instant.Instant) {
-	for w.err == nil {
-		e, ok := w.queue.take()
-		if !ok {
-			break
-		}
-		if e.at > end {
-			w.queue.add(e.at, e.do)
-			break
-		}
-		w.now = max(w.now, e.at)
-		e.do()
+	for w.err == nil && w.queue.Next() <= end {
+		e := w.queue.Take()
+		w.now = max(w.now, e.At)
+		e.Do()
 	}
 	w.now = max(w.now, end)
 }
 
-func (w *World) at(at instant.Instant, do func()) { w.queue.add(max(at, w.now), do) }
+func (w *World) at(at instant.Instant, do func()) { w.queue.Add(max(at, w.now), do) }
 func (w *World) after(d time.Duration, do func()) { w.at(w.now.Add(d), do) }
 func (w *World) upTo(d time.Duration) time.Duration {
 	return time.Duration(w.rand.Int64N(int64(d) + 1))
