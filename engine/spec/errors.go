@@ -61,7 +61,8 @@ func (e Errors) Error() string {
 	return b.String()
 }
 
-func (e Errors) sorted() Errors {
+// Sorted puts errors in the order of the file.
+func (e Errors) Sorted() Errors {
 	slices.SortStableFunc(e, func(a, b Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})

@@ -48,7 +48,7 @@ func parse(name string, text []byte) (*Fleet, *decoder, error) {
 		c.resolve()
 	}
 	if len(d.errs) > 0 {
-		return nil, nil, d.errs.sorted()
+		return nil, nil, d.errs.Sorted()
 	}
 	return f, d, nil
 }
