@@ -138,11 +138,11 @@ func Local(fd int) netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	return addrOf(sa)
+	return AddrOf(sa)
 }
 
-// addrOf is an address as the kernel gives it.
-func addrOf(sa syscall.Sockaddr) netip.AddrPort {
+// AddrOf is an address as the kernel gives it.
+func AddrOf(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
 	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/carry"
 )
 
 // Raw accepts the connections of a TCP listener as descriptors: what would be
@@ -57,7 +59,7 @@ func (r *Raw) Accept() (fd int, peer netip.AddrPort, err error) {
 			}
 			break
 		}
-		peer = addrOf(sa)
+		peer = carry.AddrOf(sa)
 		return true
 	})
 	switch {
@@ -73,17 +75,6 @@ func (r *Raw) Accept() (fd int, peer netip.AddrPort, err error) {
 func (r *Raw) Close() error {
 	r.closed.Store(true)
 	return r.file.Close()
-}
-
-// addrOf is an address as the kernel gives it.
-func addrOf(sa syscall.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *syscall.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *syscall.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }
 
 // Dup opens a connection once more, as a descriptor that is the caller's. To Go
