@@ -36,7 +36,7 @@ type hostLoop struct {
 // startHost starts a host. The caller holds the lock.
 func (f *Fleet) startHost(name string) *hostLoop {
 	f.lives++
-	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Life: f.lives, Seed: seedOf(name)}), probing: probing.New("", f.poll)}
+	h := &hostLoop{name: name, fleet: f, host: host.New(host.Options{Name: name, Life: f.lives, Seed: seedOf(name)}), probing: probing.New(f.poll)}
 	h.ctx, h.cancel = context.WithCancelCause(f.ctx)
 	log := f.options.Log.With("host", name)
 	h.proxy = proxy.New(proxy.Options{

@@ -24,7 +24,7 @@ import (
 
 // A host without room for a probe says so, and blames no target.
 func TestNoSlot(t *testing.T) {
-	r := withSlots("", nil, 1)
+	r := withSlots(nil, 1)
 	r.slots <- struct{}{}
 	p := spec.Probe{Kind: spec.ProbeTCP, Timeout: spec.Duration(time.Second)}
 	l := probe.Launch{Address: "127.34.2.1:1", Probe: &p}

@@ -149,7 +149,7 @@ func TestPollEndsUnderProbes(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run() }()
-	r := probing.New("", p)
+	r := probing.New(p)
 	quiet := answers(t, func(string) []byte { return nil })
 	asking := probeOf(spec.ProbeUDP, patience)
 	asking.UDP.Request = "x"
@@ -188,7 +188,7 @@ func pingable(network string) bool {
 func TestICMP(t *testing.T) {
 	p := probeOf(spec.ProbeICMP, patience)
 	for network, address := range map[string]string{"udp4": "127.34.1.5:1", "udp6": "[::1]:1"} {
-		o := run(t, probing.New("", nil), address, p)
+		o := run(t, probing.New(nil), address, p)
 		switch {
 		case !pingable(network):
 			expect(t, o, probe.Unable, "")
@@ -201,7 +201,7 @@ func TestICMP(t *testing.T) {
 	// Many at once hear each other's answers on raw sockets, and take none for
 	// their own.
 	if pingable("udp4") {
-		r, all := probing.New("", nil), make(chan probe.Outcome)
+		r, all := probing.New(nil), make(chan probe.Outcome)
 		for i := range 40 {
 			go func() {
 				p, address := probeOf(spec.ProbeICMP, patience), "127.34.1.6:1"

@@ -2,7 +2,6 @@ package probing
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +49,7 @@ func (r *Runner) program(ctx context.Context, l probe.Launch) error {
 	argv := l.Probe.Exec.Command
 	said := &bounded{}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = cmp.Or(l.Probe.Exec.Dir, r.dir), environment(host, port), said, said
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = l.Probe.Exec.Dir, environment(host, port), said, said
 	cmd.SysProcAttr = attributes()
 	// The kernel takes the end of the thread that started it for ours (prctl(2)),
 	// and the runtime ends threads as it likes: this one stays until the program

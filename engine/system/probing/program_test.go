@@ -31,7 +31,7 @@ func TestProgram(t *testing.T) {
 	}
 	command := func(argv ...string) spec.Probe {
 		p := probeOf(spec.ProbeExec, patience)
-		p.Exec.Command = argv
+		p.Exec.Command, p.Exec.Dir = argv, dir
 		return p
 	}
 	for _, c := range []struct {
@@ -61,20 +61,20 @@ func TestProgram(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
-			expect(t, run(t, probing.New(dir, nil), "127.34.1.1:99", c.probe), c.verdict, c.reason)
+			expect(t, run(t, probing.New(nil), "127.34.1.1:99", c.probe), c.verdict, c.reason)
 			if took := time.Since(began); took > patience/2 {
 				t.Errorf("it took %v", took)
 			}
 		})
 	}
-	expect(t, run(t, probing.New(dir, nil), "nonsense", shell(patience, "exit 0")), probe.Unable, "")
+	expect(t, run(t, probing.New(nil), "nonsense", shell(patience, "exit 0")), probe.Unable, "")
 }
 
 // The whole group dies: at the time-out, and when the program itself is done.
 func TestProgramLeavesNoChild(t *testing.T) {
 	for name, script := range map[string]string{"time-out": "sleep 1000 & echo $! >%; wait", "done": "sleep 1000 >/dev/null 2>&1 & echo $! >%; exit 0"} {
 		file := filepath.Join(t.TempDir(), "pid")
-		run(t, probing.New("", nil), "127.34.1.1:1", shell(soon, strings.ReplaceAll(script, "%", file)))
+		run(t, probing.New(nil), "127.34.1.1:1", shell(soon, strings.ReplaceAll(script, "%", file)))
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -30,7 +30,6 @@ const (
 
 // Runner carries out the probes of one host.
 type Runner struct {
-	dir    string
 	poll   *poll.Poll // nil: every probe has a goroutine
 	slots  chan struct{}
 	serial atomic.Uint64 // of echo requests
@@ -39,12 +38,12 @@ type Runner struct {
 	roots map[string]roots // by file; as many as the spec names
 }
 
-// New returns a Runner. Files that probes name, and programs with a slash in
-// their name, are relative to dir: the directory of the spec. p may be nil.
-func New(dir string, p *poll.Poll) *Runner { return withSlots(dir, p, slotsMax) }
+// New returns a Runner. Files that probes name have their whole names
+// (spec.ParseIn). p may be nil.
+func New(p *poll.Poll) *Runner { return withSlots(p, slotsMax) }
 
-func withSlots(dir string, p *poll.Poll, slots int) *Runner {
-	return &Runner{dir: dir, poll: p, slots: make(chan struct{}, slots), roots: map[string]roots{}}
+func withSlots(p *poll.Poll, slots int) *Runner {
+	return &Runner{poll: p, slots: make(chan struct{}, slots), roots: map[string]roots{}}
 }
 
 // Start carries out one probe as Run does, and tells done. It does not wait. done

@@ -58,8 +58,8 @@ func run(t testing.TB, r *probing.Runner, address string, p spec.Probe) probe.Ou
 // own, and on a Poll. What is found does not depend on it.
 func ways(t *testing.T, test func(*testing.T, *probing.Runner)) {
 	t.Helper()
-	t.Run("goroutine", func(t *testing.T) { test(t, probing.New("", nil)) })
-	t.Run("poll", func(t *testing.T) { test(t, probing.New("", polling(t))) })
+	t.Run("goroutine", func(t *testing.T) { test(t, probing.New(nil)) })
+	t.Run("poll", func(t *testing.T) { test(t, probing.New(polling(t))) })
 }
 
 // polling returns a Poll that runs until the test's end.

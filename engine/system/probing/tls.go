@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/probe"
@@ -72,9 +71,6 @@ type roots struct {
 // probe twice a second must not parse a bundle each time, and must not miss a
 // new one.
 func (r *Runner) rootsOf(name string) (*x509.CertPool, error) {
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(r.dir, name)
-	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the roots: %w", err)

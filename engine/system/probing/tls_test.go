@@ -129,19 +129,19 @@ func TestCertificates(t *testing.T) {
 		{"ends in minutes", []*authority{issue(t, root, -hour, 61*time.Minute+30*time.Second, "shop.test")}, nil, probe.Pass, "", "its certificate ends in 61 minutes"},
 		{"a warning that comes later", []*authority{issue(t, root, -hour, 6*day, "shop.test")}, func(p *spec.Probe) { p.TLS.ExpiryWarn = spec.Duration(5 * day) }, probe.Pass, "", ""},
 		{"told to take any", []*authority{issue(t, nil, -10*day, -5*day, "other.test")}, func(p *spec.Probe) { p.TLS.Insecure = true }, probe.Pass, "", ""},
-		{"no roots", []*authority{root}, func(p *spec.Probe) { p.TLS.CA = "absent.pem" }, probe.Unable, "read the roots", ""},
-		{"roots that are none", []*authority{root}, func(p *spec.Probe) { p.TLS.CA = "junk.pem" }, probe.Unable, "holds no certificate", ""},
+		{"no roots", []*authority{root}, func(p *spec.Probe) { p.TLS.CA = filepath.Join(dir, "absent.pem") }, probe.Unable, "read the roots", ""},
+		{"roots that are none", []*authority{root}, func(p *spec.Probe) { p.TLS.CA = filepath.Join(dir, "junk.pem") }, probe.Unable, "holds no certificate", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := probeOf(spec.ProbeHTTPS, patience)
-			p.HTTP.Host, p.TLS.CA = "shop.test", "roots.pem"
+			p.HTTP.Host, p.TLS.CA = "shop.test", filepath.Join(dir, "roots.pem")
 			if c.change != nil {
 				c.change(&p)
 			}
 			if err := os.WriteFile(filepath.Join(dir, "junk.pem"), []byte("junk"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			o := run(t, probing.New(dir, nil), secure(t, nil, c.chain...), p)
+			o := run(t, probing.New(nil), secure(t, nil, c.chain...), p)
 			expect(t, o, c.verdict, c.reason)
 			if o.Warning != c.warning {
 				t.Errorf("the warning is %q, want %q", o.Warning, c.warning)
@@ -157,7 +157,7 @@ func TestServerNameIsAskedFor(t *testing.T) {
 	for _, row := range []struct{ host, name, want string }{{"shop.test", "", "shop.test"}, {"shop.test", "inner.test", "inner.test"}, {"", "", ""}} {
 		p := probeOf(spec.ProbeHTTPS, patience)
 		p.HTTP.Host, p.TLS.ServerName, p.TLS.Insecure = row.host, row.name, true
-		expect(t, run(t, probing.New("", nil), address, p), probe.Pass, "")
+		expect(t, run(t, probing.New(nil), address, p), probe.Pass, "")
 		if got := <-names; got != row.want { // an address is no name (RFC 6066 section 3)
 			t.Errorf("host %q, server name %q: it asked for %q, want %q", row.host, row.name, got, row.want)
 		}
@@ -171,7 +171,7 @@ func TestRootsAreReadAgain(t *testing.T) {
 	address := secure(t, nil, issue(t, second, -hour, day, "shop.test"))
 	p := probeOf(spec.ProbeHTTPS, patience)
 	p.HTTP.Host, p.TLS.CA = "shop.test", file
-	r := probing.New("", nil)
+	r := probing.New(nil)
 	first.write(t, file)
 	for range 2 {
 		expect(t, run(t, r, address, p), probe.Fail, "unknown authority")
@@ -186,5 +186,5 @@ func TestNoTLS(t *testing.T) {
 		_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		_, _ = io.Copy(io.Discard, c)
 	})
-	expect(t, run(t, probing.New("", nil), address, probeOf(spec.ProbeHTTPS, patience)), probe.Fail, "does not look like a TLS handshake")
+	expect(t, run(t, probing.New(nil), address, probeOf(spec.ProbeHTTPS, patience)), probe.Fail, "does not look like a TLS handshake")
 }

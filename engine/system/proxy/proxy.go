@@ -35,7 +35,6 @@ type Options struct {
 	Log    *slog.Logger
 	Now    func() instant.Instant
 	Report func(balance.Outcomes) // what traffic saw of a backend; must not block
-	Dir    string                 // where relative files of the spec are
 }
 
 // Proxy is one host's data path.
@@ -219,7 +218,7 @@ func flat(l *spec.Listener) any {
 // bind binds a listener and begins to serve it. At the address of the one it
 // follows, it takes over the socket, with the connections that wait in it.
 func (p *Proxy) bind(l *balance.Listener, shape string, before *binding) (*binding, error) {
-	f := &front.Front{Name: l.Spec.Name, Flows: p.flows, Meter: p.flows.Listener(l.Spec.Name), Log: p.options.Log, Dir: p.options.Dir}
+	f := &front.Front{Name: l.Spec.Name, Flows: p.flows, Meter: p.flows.Listener(l.Spec.Name), Log: p.options.Log}
 	if err := f.Set(l.Spec); err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func setUp(t testing.TB, yaml string) *stage {
 	s := &stage{t: t, began: time.Now(), dir: t.TempDir(), balancer: balance.New(), bound: map[string]host.Bound{}}
 	reports := make(chan balance.Outcomes, 1024)
 	s.proxy = proxy.New(proxy.Options{
-		Log: slog.New(slog.DiscardHandler), Now: s.now, Dir: s.dir,
+		Log: slog.New(slog.DiscardHandler), Now: s.now,
 		Report: func(o balance.Outcomes) {
 			if s.deaf.Load() {
 				return
@@ -83,7 +83,7 @@ func (s *stage) apply(yaml string) {
 
 func (s *stage) parse(yaml string) *spec.Fleet {
 	s.t.Helper()
-	f, err := spec.Parse("fleet.yaml", []byte("fleet: test\nsites: [{name: here, hosts: [{name: h, address: 127.0.0.1}]}]\n"+yaml))
+	f, _, err := spec.ParseIn("fleet.yaml", []byte("fleet: test\nsites: [{name: here, hosts: [{name: h, address: 127.0.0.1}]}]\n"+yaml), s.dir)
 	if err != nil {
 		s.t.Fatalf("%v\n%s", err, yaml)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +19,6 @@ const checkEvery = 2 * time.Second
 
 // Store holds the certificates of one listener.
 type Store struct {
-	dir    string
 	spec   spec.TLS
 	log    *slog.Logger
 	config *tls.Config
@@ -36,10 +34,10 @@ type loaded struct {
 	names  map[string]int
 }
 
-// Open reads the certificates. Files that are not absolute are looked up in
-// dir.
-func Open(s spec.TLS, dir string, log *slog.Logger) (*Store, error) {
-	st := &Store{dir: dir, spec: s, log: log}
+// Open reads the certificates, whose files have their whole names
+// (spec.ParseIn).
+func Open(s spec.TLS, log *slog.Logger) (*Store, error) {
+	st := &Store{spec: s, log: log}
 	l, err := st.load()
 	if err != nil {
 		return nil, err
@@ -50,20 +48,13 @@ func Open(s spec.TLS, dir string, log *slog.Logger) (*Store, error) {
 	return st, nil
 }
 
-func (s *Store) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(s.dir, name)
-}
-
 func (s *Store) load() (*loaded, error) {
 	l := &loaded{names: map[string]int{}}
 	for i, c := range s.spec.Certificates {
 		// The stamp is taken first: a file that changes while it is read is read
 		// again.
 		l.stamps = append(l.stamps, s.stamp(c))
-		cert, err := tls.LoadX509KeyPair(s.path(c.Chain), s.path(c.Key))
+		cert, err := tls.LoadX509KeyPair(c.Chain, c.Key)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %s: %w", c.Chain, err)
 		}
@@ -86,7 +77,7 @@ func has(m map[string]int, k string) bool { _, ok := m[k]; return ok }
 func (s *Store) stamp(c spec.Certificate) string {
 	stamp := ""
 	for _, name := range []string{c.Chain, c.Key} {
-		if i, err := os.Stat(s.path(name)); err == nil {
+		if i, err := os.Stat(name); err == nil {
 			stamp += fmt.Sprintf("%d %d;", i.ModTime().UnixNano(), i.Size())
 		}
 	}

@@ -22,7 +22,6 @@ type Front struct {
 	Flows *flow.Flows
 	Meter *meter.Meter
 	Log   *slog.Logger
-	Dir   string // where the spec's relative files are
 
 	settings atomic.Pointer[Settings]
 	tls      *tls.Config
@@ -41,7 +40,7 @@ type Settings struct {
 func (f *Front) Set(s *spec.Listener) error {
 	next := &Settings{Spec: s}
 	if s.TLS != nil {
-		store, err := cert.Open(*s.TLS, f.Dir, f.Log.With("listener", f.Name))
+		store, err := cert.Open(*s.TLS, f.Log.With("listener", f.Name))
 		if err != nil {
 			return err
 		}

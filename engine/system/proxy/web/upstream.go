@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -169,15 +168,11 @@ func (s *Server) clientTLS(u spec.Upstream) *tls.Config {
 	if u.CA == "" {
 		return c
 	}
-	path := u.CA
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(s.front.Dir, path)
-	}
 	c.RootCAs = x509.NewCertPool()
-	pem, err := os.ReadFile(path)
+	pem, err := os.ReadFile(u.CA)
 	if err != nil || !c.RootCAs.AppendCertsFromPEM(pem) {
 		// An empty pool trusts nobody: every request says so until it is mended.
-		s.front.Log.Error("the backends' roots cannot be read", "file", path, "listener", s.front.Name)
+		s.front.Log.Error("the backends' roots cannot be read", "file", u.CA, "listener", s.front.Name)
 	}
 	return c
 }
