@@ -3,10 +3,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -15,14 +15,14 @@ import (
 	"syscall"
 
 	"github.com/charmbracelet/x/term"
+	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
-	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/access"
+	"github.com/holdfast-edge/holdfast/engine/system/auditlog"
 	"github.com/holdfast-edge/holdfast/engine/system/contexts"
-	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/local"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
 	"github.com/holdfast-edge/holdfast/engine/system/specfile"
@@ -30,6 +30,7 @@ import (
 	"github.com/holdfast-edge/holdfast/profiles"
 	"github.com/holdfast-edge/holdfast/tui"
 	"github.com/holdfast-edge/holdfast/tui/plain"
+	"github.com/holdfast-edge/holdfast/tui/sshd"
 	"github.com/holdfast-edge/holdfast/tui/theme"
 	"github.com/holdfast-edge/holdfast/tui/wall"
 )
@@ -100,8 +101,16 @@ func client(where plain.Where) (c api.Client, dir string, err error) {
 			return nil, "", err
 		}
 		if ok && to.State == "" {
-			c, err := agents(to)
-			return c, "", err
+			c, err := access.DialAs(to.Identity, to.Agents...)
+			if err == nil {
+				return c, "", nil
+			}
+			err = fmt.Errorf("context %s: %w", to.Name, err)
+			var none *access.NoCertificateError
+			if errors.As(err, &none) {
+				err = plain.Usage(err)
+			}
+			return nil, "", err
 		}
 		dir = to.State
 	}
@@ -135,26 +144,6 @@ func contextOf(name string) (contexts.Context, bool, error) {
 	return c, ok, nil
 }
 
-// agents returns a client of the agents of a context.
-func agents(to contexts.Context) (api.Client, error) {
-	files, err := identity.OpenFiles(to.Identity)
-	if err != nil {
-		return nil, fmt.Errorf("context %s: %w", to.Name, err)
-	}
-	own, err := files.LoadHost()
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, plain.Usage(fmt.Errorf("context %s: there is no certificate in %s", to.Name, to.Identity))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("context %s: %w", to.Name, err)
-	}
-	holder, err := identity.NewHolder(own, nil)
-	if err != nil {
-		return nil, fmt.Errorf("context %s: %w", to.Name, err)
-	}
-	return access.Dial(holder, to.Agents...)
-}
-
 func listContexts() ([]plain.ContextItem, error) {
 	path, err := contexts.Path()
 	if err != nil {
@@ -171,28 +160,12 @@ func listContexts() ([]plain.ContextItem, error) {
 	return all, nil
 }
 
-// changeContexts replaces the user's contexts.
-func changeContexts(change func(contexts.File) (contexts.File, error)) error {
-	path, err := contexts.Path()
-	if err != nil {
-		return err
-	}
-	f, err := contexts.Load(path)
-	if err != nil {
-		return err
-	}
-	if f, err = change(f); err != nil {
-		return err
-	}
-	return f.Save(path)
-}
-
 func useContext(name string) error {
-	return changeContexts(func(f contexts.File) (contexts.File, error) { return f.With(name) })
+	return contexts.Change(func(f contexts.File) (contexts.File, error) { return f.With(name) })
 }
 
 func removeContext(name string) error {
-	return changeContexts(func(f contexts.File) (contexts.File, error) { return f.Remove(name) })
+	return contexts.Change(func(f contexts.File) (contexts.File, error) { return f.Remove(name) })
 }
 
 func addContext(c plain.ContextItem) error {
@@ -212,17 +185,7 @@ func addContext(c plain.ContextItem) error {
 			return err
 		}
 	}
-	return changeContexts(func(f contexts.File) (contexts.File, error) { return f.Add(to) })
-}
-
-// beginning is the spec that a fleet begins with.
-type beginning struct {
-	spec *spec.Fleet
-	text string
-	rev  uint64 // of a spec that goes on; 0 for a fresh one
-	from string // how it came to be
-	// words are what operators had set in the fleet before.
-	words []fleet.Word
+	return contexts.Change(func(f contexts.File) (contexts.File, error) { return f.Add(to) })
 }
 
 // readSpec reads a profile by its name, or a file.
@@ -251,80 +214,19 @@ func readSpec(ctx context.Context, name string) (text []byte, dir string, err er
 }
 
 // named is the spec that an argument of holdfast up names.
-func named(ctx context.Context, name string) (beginning, error) {
+func named(ctx context.Context, name string) (local.Beginning, error) {
 	text, dir, err := readSpec(ctx, name)
 	if err != nil {
-		return beginning{}, err
+		return local.Beginning{}, err
 	}
 	f, err := specfile.Read(name, text, dir)
-	return beginning{spec: f, text: string(text)}, err
-}
-
-// begin says what a fleet begins with: what was asked for, or else the spec that
-// was applied in the state directory last, or else the default profile. Which of
-// them it is, and what became of another, is told to the person.
-func begin(ctx context.Context, asked beginning, state *statedir.Dir, tell io.Writer) (beginning, error) {
-	kept, ok, err := state.Kept()
-	var torn *statedir.TornError
-	switch {
-	case errors.As(err, &torn) && asked.spec != nil:
-		_, _ = fmt.Fprintf(tell, "holdfast: %s\n", err)
-		return asked, nil
-	case err != nil:
-		return beginning{}, err
-	case !ok && asked.spec == nil:
-		return named(ctx, profiles.Default)
-	case !ok:
-		return asked, nil
-	case asked.spec == nil:
-		f, err := specfile.Read(kept.Name, []byte(kept.Text), kept.Dir)
-		if err != nil {
-			return beginning{}, fmt.Errorf("the fleet would go on with %s, as kept in %s, and cannot:\n%w\nmend that, or start with another spec: «holdfast up FILE»", kept, state.Path, err)
-		}
-		_, _ = fmt.Fprintf(tell, "the fleet goes on with %s. «holdfast up %s» begins with the default profile instead\n", kept, profiles.Default)
-		return beginning{spec: f, text: kept.Text, rev: kept.Revision, from: "it goes on with " + kept.String()}, nil
-	case asked.text == kept.Text:
-		asked.rev, asked.from = kept.Revision, "it goes on with "+kept.String()
-		return asked, nil
-	}
-	aside, err := state.SetAside(kept)
-	if err != nil {
-		return beginning{}, err
-	}
-	_, _ = fmt.Fprintf(tell, "the fleet begins with what you name. What was in force here is set aside: %s; «holdfast apply -f %s» brings it back\n", kept, aside)
-	asked.from = "it takes the place of " + kept.String()
-	return asked, nil
-}
-
-// goOn adds what operators had set in the fleet before: it holds for every
-// backend that is still there, also under another spec of the same fleet. A
-// fleet of another name has words of its own.
-func (b *beginning) goOn(state *statedir.Dir, tell io.Writer) error {
-	words, err := state.Words(b.spec.Name)
-	var torn *statedir.TornWordsError
-	add := ""
-	switch {
-	case errors.As(err, &torn): // its users are better served without than not at all
-		add = torn.Error()
-	case err != nil:
-		return err
-	case len(words) > 0:
-		b.words, add = words, "what operators had set holds: "+fleet.Say(words)
-	default:
-		return nil
-	}
-	_, _ = fmt.Fprintf(tell, "fleet %s: %s\n", b.spec.Name, add)
-	if b.from != "" {
-		b.from += "; "
-	}
-	b.from += add
-	return nil
+	return local.Beginning{Spec: f, Text: string(text)}, err
 }
 
 // up runs a local fleet until ctx ends, the person leaves the console, or the
 // fleet ends by itself.
 func up(ctx context.Context, o plain.UpOptions) (err error) {
-	var asked beginning
+	var asked local.Beginning
 	if o.Spec != "" {
 		if asked, err = named(ctx, o.Spec); err != nil {
 			return err
@@ -342,10 +244,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	b, err := begin(ctx, asked, state, os.Stderr)
-	if err == nil {
-		err = b.goOn(state, os.Stderr)
-	}
+	b, err := local.Begin(state, asked, func() (local.Beginning, error) { return named(ctx, profiles.Default) }, profiles.Default, os.Stderr)
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}
@@ -355,7 +254,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
-	running, err := local.Start(local.Options{Spec: b.spec, SpecText: b.text, Rev: b.rev, From: b.from, Words: b.words, State: state, Log: log, Metrics: o.Metrics, Version: version})
+	running, err := local.Start(local.Options{Spec: b.Spec, SpecText: b.Text, Rev: b.Rev, From: b.From, Words: b.Words, State: state, Log: log, Metrics: o.Metrics, Version: version})
 	if err != nil {
 		err = errors.Join(err, state.Close())
 		var taken *local.TakenError
@@ -373,7 +272,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 		// The fleet is worth running all the same, and this is what scripts meet.
 		fmt.Fprintln(os.Stderr, no)
 	}
-	fmt.Printf("fleet %s runs; state in %s. Ctrl-C ends it\n", b.spec.Name, state.Path)
+	fmt.Printf("fleet %s runs; state in %s. Ctrl-C ends it\n", b.Spec.Name, state.Path)
 	select {
 	case <-ctx.Done():
 	case <-running.Done():
@@ -432,4 +331,104 @@ func wallboard(ctx context.Context, where plain.Where, o plain.FaceOptions) erro
 		return err
 	}
 	return wall.Run(ctx, wall.Options{Client: c, Theme: palette, ASCII: o.ASCII, Where: dir})
+}
+
+// auditLog reads the audit log of a state directory.
+func auditLog(state string) (plain.LogSource, error) {
+	dir, err := stateDir(state)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, do func([]byte) error) error {
+		return auditlog.Each(statedir.Audit(dir), func(line []byte) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return do(line)
+		})
+	}, nil
+}
+
+// serveSSH serves the console over SSH until ctx ends. Like the wallboard it does
+// not ask whether a fleet runs: there may be one later.
+func serveSSH(ctx context.Context, o plain.SSHOptions) (err error) {
+	dir, err := stateDir(o.State)
+	if err != nil {
+		return err
+	}
+	client, err := remote.Dial(statedir.Socket(dir))
+	if err != nil {
+		return err
+	}
+	records, err := auditlog.Open(auditlog.Options{Dir: statedir.Audit(dir)})
+	var busy *auditlog.BusyError
+	if errors.As(err, &busy) {
+		return plain.Refused(err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, records.Close()) }()
+	key, err := sshd.HostKey(filepath.Join(statedir.SSH(dir), "host_key"))
+	if err != nil {
+		return err
+	}
+	keys := cmp.Or(o.Keys, filepath.Join(statedir.SSH(dir), "authorized_keys"))
+	server, err := sshd.New(sshd.Options{
+		Client: client, Keys: keys, HostKey: key, Record: records.Append, Command: overSSH(dir), Idle: o.Idle, Where: dir,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if errors.Is(err, os.ErrNotExist) {
+		return plain.Usage(fmt.Errorf("nobody may come in: %s does not exist; begin it with your own key, as role=\"admin\" and the line of ~/.ssh/id_ed25519.pub", keys))
+	}
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("serve SSH: %w; give another address with --listen", err)
+	}
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		host = "HOST"
+	}
+	fmt.Printf("the console is served: ssh -t -p %s %s\nhost key %s. Ctrl-C ends it\n", port, host, gossh.FingerprintSHA256(key.PublicKey()))
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	err = server.Serve(l)
+	return errors.Join(err, server.Close())
+}
+
+// overSSH runs the command lines that come over SSH.
+func overSSH(dir string) func(context.Context, sshd.Line) int {
+	return func(ctx context.Context, l sshd.Line) int {
+		root := plain.Root(plain.Worlds{
+			Version: version, Remote: &l.Actor,
+			Dial: func(plain.Where) (api.Client, error) { return l.Client, nil },
+			// The files that a spec names are looked for where it comes into force.
+			Validate: func(name string, text []byte, _ string) (flaws []plain.SpecFlaw, err error) {
+				_, err = spec.Parse(name, text)
+				return specFlaws(err), err
+			},
+			Schema: spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
+			Log: func(string) (plain.LogSource, error) {
+				if !l.Role.Includes(api.RoleOperator) {
+					return nil, plain.Refused(fmt.Errorf("refused: %s (the audit log takes the role operator; yours is %s)", api.ReasonNotAllowed.Sentence(), l.Role))
+				}
+				if err := l.Look("the audit log"); err != nil {
+					return nil, err
+				}
+				return auditLog(dir)
+			},
+		})
+		root.SetArgs(l.Words)
+		root.SetIn(l.In)
+		root.SetOut(l.Out)
+		root.SetErr(l.Err)
+		err := root.ExecuteContext(ctx)
+		if say := plain.Message(err); say != "" {
+			_, _ = fmt.Fprintln(l.Err, say)
+		}
+		return plain.Code(err)
+	}
 }

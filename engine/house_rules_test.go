@@ -174,7 +174,7 @@ var foreignNames = map[string]string{
 // in the repository.
 var topLevel = []string{
 	".ci", ".git", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "bin", "engine", "go.mod", "go.sum",
-	"main.go", "main_ssh.go", "main_test.go", "profiles", "sim", "state", "testdata", "tui",
+	"main.go", "main_test.go", "profiles", "sim", "state", "testdata", "tui",
 }
 
 // headings of a decider's contract, in their order.

@@ -11,10 +11,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -86,6 +88,34 @@ func Dial(holder *identity.Holder, addresses ...string) (*remote.Several, error)
 		agents = append(agents, remote.DialBy(full, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", full) }))
 	}
 	return remote.NewSeveral(agents...)
+}
+
+// NoCertificateError says that a directory has nobody's certificate.
+type NoCertificateError struct{ Dir string }
+
+// Error names the directory.
+func (e *NoCertificateError) Error() string { return "there is no certificate in " + e.Dir }
+
+// DialAs returns a client of a fleet through any of these agents, for the one
+// whose certificate is in a directory of identity.Files. Without one there the
+// error is a *NoCertificateError.
+func DialAs(dir string, addresses ...string) (*remote.Several, error) {
+	files, err := identity.OpenFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	own, err := files.LoadHost()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &NoCertificateError{dir}
+	}
+	if err != nil {
+		return nil, err
+	}
+	holder, err := identity.NewHolder(own, nil)
+	if err != nil {
+		return nil, err
+	}
+	return Dial(holder, addresses...)
 }
 
 // Address completes an agent's address: its port may be left out.

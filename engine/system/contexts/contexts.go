@@ -191,3 +191,19 @@ func (f File) With(name string) (File, error) {
 func missing(name string) error {
 	return fmt.Errorf("contexts: there is no context %.80q; holdfast context list lists them", name)
 }
+
+// Change replaces the user's contexts by what change makes of them.
+func Change(change func(File) (File, error)) error {
+	path, err := Path()
+	if err != nil {
+		return err
+	}
+	f, err := Load(path)
+	if err != nil {
+		return err
+	}
+	if f, err = change(f); err != nil {
+		return err
+	}
+	return f.Save(path)
+}
