@@ -36,8 +36,12 @@ func (l Limits) withDefaults() Limits {
 		to *int
 		n  int
 	}{
-		{&l.Connections, connectionsDefault}, {&l.Fresh, freshDefault}, {&l.PerSource, perSourceDefault}, {&l.Sessions, sessionsDefault},
-		{&l.PerKey, perKeyDefault}, {&l.Failures, failuresDefault},
+		{&l.Connections, connectionsDefault},
+		{&l.Fresh, freshDefault},
+		{&l.PerSource, perSourceDefault},
+		{&l.Sessions, sessionsDefault},
+		{&l.PerKey, perKeyDefault},
+		{&l.Failures, failuresDefault},
 	} {
 		if *d.to == 0 {
 			*d.to = d.n
