@@ -20,8 +20,7 @@ func (f *Fleet) begin(now instant.Instant, out *Effects) {
 		if f.begun[c.Name] || !ok {
 			continue
 		}
-		p, ok := f.picture.Pool(l.Pool)
-		if l.State == api.StateOK && (!ok || p.State == api.StateOK && f.servesEverywhere(l)) || now.Sub(f.changed) >= beginAfter {
+		if l.State == api.StateOK && (l.Pool == "" || f.servesEverywhere(l)) || now.Sub(f.changed) >= beginAfter {
 			f.begun[c.Name] = true
 			out.Begin = append(out.Begin, c.Name)
 		}

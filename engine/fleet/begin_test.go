@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 )
 
@@ -30,5 +31,18 @@ func TestClientsWaitForEveryHost(t *testing.T) {
 	w.run(time.Second)
 	if len(w.began) != 1 {
 		t.Errorf("%v began once both hosts serve, want users", w.began)
+	}
+}
+
+// TestClientsDoNotWaitForTheDrained: a drain that goes on from the fleet before is
+// no reason for clients to wait, nor to call them unknown meanwhile.
+func TestClientsDoNotWaitForTheDrained(t *testing.T) {
+	w := nextWorld(t, story, []fleet.Word{{Backend: "b1", Verb: "drain", For: time.Minute, By: "kim"}})
+	w.run(time.Second)
+	if b, _ := w.picture.Backend("b1"); !b.Asked.Drain {
+		t.Fatalf("the drain does not go on: %s", w.show())
+	}
+	if len(w.began) != 1 {
+		t.Errorf("%v began within a second, want users", w.began)
 	}
 }
