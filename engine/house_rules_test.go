@@ -71,6 +71,13 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/local", "engine/remote", "it serves its client on the state directory's socket"},
 	{"engine/system/access", "engine/remote", "it serves the API on the host's port"},
 	{"engine/system/access", "engine/system/identity", "it admits by certificate"},
+	{"engine/system/agent", "engine/system/*", "it composes a host of all of them"},
+	{"engine/system/agent", "engine/remote", "it serves its client, and relays to another agent's"},
+	{"engine/system/clerk", "engine/system/bus", "it shows the picture"},
+	{"engine/system/clerk", "engine/system/specfile", "it reads a spec with its files before it is asked for"},
+	{"engine/system/clerk", "engine/system/traffic", "it runs the built-in users"},
+	{"engine/system/hosting", "engine/system/probing", "it composes one host"},
+	{"engine/system/hosting", "engine/system/proxy", "it composes one host"},
 	{"engine/system/*", "engine/system/cause", "one wording for what the network says"},
 	{"engine/system/*", "engine/system/durable", "one way to replace a file"},
 	{"engine/system/*", "engine/system/loop", "the clock is the loops' clock"},
@@ -105,6 +112,7 @@ var upper = []struct {
 }{
 	{"profiles", []string{"", "sim/*"}, "which profile runs is for main to say"},
 	{"engine/system/local", []string{""}, "it is a whole world; main picks one"},
+	{"engine/system/agent", []string{""}, "it is a whole world; main picks one"},
 	{"engine/api/apitest", nil, "it is for tests"},
 	{"engine/storytest", nil, "it is for tests"},
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"os"
 	"sync"
@@ -19,7 +18,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
-	"github.com/holdfast-edge/holdfast/engine/system/bus"
+	"github.com/holdfast-edge/holdfast/engine/system/clerk"
 	"github.com/holdfast-edge/holdfast/engine/system/keeper"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
 	"github.com/holdfast-edge/holdfast/engine/system/metrics"
@@ -52,13 +51,9 @@ type Fleet struct {
 	options Options
 	clock   *loop.Clock
 	poll    *poll.Poll // nil on systems without one
-	loop    *loop.Loop[fleet.Event, fleet.Effects]
+	clerk   *clerk.Clerk
 	keeper  *keeper.Keeper
-	bus     *bus.Bus
-	client  *client
-	users   *users
 	post    *post
-	keeping *keeping
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -66,10 +61,9 @@ type Fleet struct {
 	once   sync.Once
 	closed error
 
-	mu      sync.Mutex
-	hosts   map[string]*hostLoop
-	lives   uint64 // of hosts, so far
-	answers map[string]chan api.Receipt
+	mu    sync.Mutex
+	hosts map[string]*running
+	lives uint64 // of hosts, so far
 }
 
 var errClosed = errors.New("local: the fleet was closed")
@@ -88,26 +82,19 @@ func Start(o Options) (*Fleet, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	f := &Fleet{
-		options: o, clock: loop.NewClock(), bus: bus.New(), ctx: ctx, cancel: cancel,
-		post: newPost(), hosts: map[string]*hostLoop{}, answers: map[string]chan api.Receipt{},
-	}
+	f := &Fleet{options: o, clock: loop.NewClock(), ctx: ctx, cancel: cancel, post: newPost(), hosts: map[string]*running{}}
 	f.beginPoll()
-	f.client = &client{Bus: f.bus, fleet: f}
-	f.loop = loop.New(loop.Options[fleet.Event, fleet.Effects]{
-		Name: "fleet", Clock: f.clock, Log: o.Log,
-		Machine: fleet.New(fleet.Options{Origin: f.clock.Origin(), World: api.WorldLocal, Version: o.Version}),
-		Wake:    fleet.Wake{}, Reset: (*fleet.Effects).Reset, Carry: f.carry,
+	f.clerk = clerk.New(clerk.Options{
+		Fleet: fleet.Options{World: api.WorldLocal, Version: o.Version}, Clock: f.clock, Poll: f.poll, Log: o.Log,
+		World: clerk.World{Apply: f.apply, Host: f.send, Fault: func(order fleet.FaultOrder) { f.keeper.Fault(order) }, Store: store{o.State}},
 	})
 	f.keeper = keeper.New(keeper.Options{
 		Log: o.Log, Now: f.clock.Now, Command: o.Service,
-		Changed: func(p fleet.Process) { f.later(p) },
-		Done:    func(d fleet.FaultDone) { f.later(d) },
+		Changed: func(p fleet.Process) { f.clerk.Later(p) },
+		Done:    func(d fleet.FaultDone) { f.clerk.Later(d) },
 		Started: o.State.Started, Ended: o.State.Ended,
 	})
-	o.State.Wrote = func(err error) { f.later(fleet.Kept{Record: fleet.RecordProcesses, Err: said(err)}) }
-	f.users = newUsers(f)
-	f.keeping = newKeeping(o.State, func(k fleet.Kept) { f.later(k) })
+	o.State.Wrote = func(err error) { f.clerk.Later(fleet.Kept{Record: fleet.RecordProcesses, Err: clerk.Said(err)}) }
 	if err := f.serveMetrics(); err != nil {
 		cancel(err)
 		return nil, err
@@ -118,19 +105,18 @@ func Start(o Options) (*Fleet, error) {
 		return nil, err
 	}
 	f.run(func() {
-		if err := remote.Serve(ctx, l, f.client, o.Log, nil); err != nil && ctx.Err() == nil {
+		if err := remote.Serve(ctx, l, f.Client(), o.Log, nil); err != nil && ctx.Err() == nil {
 			o.Log.Error("the socket is lost; other shells cannot find this fleet", "error", err.Error())
 		}
 	})
 	f.run(func() {
-		if err := f.loop.Run(ctx); !errors.Is(err, errClosed) {
+		if err := f.clerk.Run(ctx); !errors.Is(err, errClosed) {
 			o.Log.Error("the fleet's loop ended", "error", err.Error())
 			cancel(err) // without it nobody would see or mend anything
 		}
 	})
-	f.run(func() { f.post.run(ctx, f.loop.Done()) })
-	f.run(func() { f.keeping.run(ctx) })
-	f.loop.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText, Rev: o.Rev, From: o.From, Words: o.Words})
+	f.run(func() { f.post.run(ctx, f.clerk.Done()) })
+	f.clerk.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText, Rev: o.Rev, From: o.From, Words: o.Words})
 	return f, nil
 }
 
@@ -160,7 +146,7 @@ func (f *Fleet) serveMetrics() error {
 	if err != nil {
 		return err
 	}
-	h := metrics.Handler(f.client, f.options.Version)
+	h := metrics.Handler(f.Client(), f.options.Version)
 	f.run(func() {
 		if err := metrics.Serve(f.ctx, l, h, f.options.Log); err != nil && f.ctx.Err() == nil {
 			f.options.Log.Error("the metrics endpoint is lost", "error", err.Error())
@@ -178,17 +164,8 @@ func (f *Fleet) run(do func()) {
 	}()
 }
 
-// later tells the fleet's loop without making the teller wait: it may hold a
-// lock that the loop wants.
-func (f *Fleet) later(ev fleet.Event) {
-	if f.loop.Offer(ev) {
-		return
-	}
-	go f.loop.Tell(f.ctx, ev)
-}
-
 // Client returns the fleet's client.
-func (f *Fleet) Client() api.Client { return f.client }
+func (f *Fleet) Client() api.Client { return f.clerk.Client() }
 
 // Done is closed when the fleet has ended by itself.
 func (f *Fleet) Done() <-chan struct{} { return f.ctx.Done() }
@@ -209,7 +186,6 @@ const closeWait = 5 * time.Second
 func (f *Fleet) Close() error {
 	f.once.Do(func() {
 		f.cancel(errClosed)
-		f.bus.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
 		err := f.keeper.Close(ctx)
@@ -217,11 +193,4 @@ func (f *Fleet) Close() error {
 		f.closed = errors.Join(err, f.options.State.Close())
 	})
 	return f.closed
-}
-
-// seedOf gives each host's probes a jitter of their own.
-func seedOf(name string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name))
-	return h.Sum64() ^ uint64(time.Now().UnixNano())
 }

@@ -19,7 +19,7 @@ type post struct{ letters chan letter }
 
 // letter is an event for a host, or something to wait for before the next one.
 type letter struct {
-	to    *hostLoop
+	to    *running
 	event host.Event
 	await <-chan struct{}
 }
@@ -46,7 +46,7 @@ func (p *post) run(ctx context.Context, fleetEnded <-chan struct{}) {
 
 func (p *post) deliver(ctx context.Context, l letter) {
 	if l.await == nil {
-		l.to.loop.Tell(l.to.ctx, l.event)
+		l.to.Tell(l.to.ctx, l.event)
 		return
 	}
 	t := time.NewTimer(startWait)

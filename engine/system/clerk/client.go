@@ -1,4 +1,4 @@
-package local
+package clerk
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/specfile"
 )
 
-// client is api.Client in the fleet's own process.
+// client is api.Client in the clerk's own process.
 type client struct {
 	*bus.Bus // to look
-	fleet    *Fleet
+	clerk    *Clerk
 	next     atomic.Uint64
 }
 
 // Do implements api.Client.
 func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	if req.Command == nil {
-		return api.Receipt{}, fmt.Errorf("local: a request without a command")
+		return api.Receipt{}, fmt.Errorf("clerk: a request without a command")
 	}
 	if err := ctx.Err(); err != nil {
 		return api.Receipt{}, err
@@ -37,7 +37,7 @@ func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 		ask.Spec = s
 	}
 	answer := make(chan api.Receipt, 1)
-	f := c.fleet
+	f := c.clerk
 	f.mu.Lock()
 	f.answers[ask.ID] = answer
 	f.mu.Unlock()

@@ -1,4 +1,4 @@
-package local
+package clerk
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 // users are the built-in traffic and a drill's probes.
 type users struct {
-	fleet *Fleet
+	clerk *Clerk
 
 	mu      sync.Mutex
 	spec    *spec.Fleet
@@ -27,7 +27,7 @@ type group struct {
 	end     context.CancelFunc
 }
 
-func newUsers(f *Fleet) *users { return &users{fleet: f, clients: map[string]group{}} }
+func newUsers(c *Clerk) *users { return &users{clerk: c, clients: map[string]group{}} }
 
 // apply brings the built-in traffic to what a spec says. Clients whose lines did
 // not change keep their connections.
@@ -63,16 +63,16 @@ func (u *users) begin(names []string) {
 
 // start starts one group of clients. The caller holds the lock.
 func (u *users) start(c spec.Clients) {
-	log := u.fleet.options.Log.With("clients", c.Name)
+	log := u.clerk.options.Log.With("clients", c.Name)
 	o, err := traffic.Clients(u.spec, c)
 	if err != nil {
 		log.Error("built-in clients cannot run", "error", err.Error())
 		return
 	}
-	ctx, end := context.WithCancel(u.fleet.ctx)
+	ctx, end := context.WithCancel(u.clerk.ctx)
 	u.clients[c.Name] = group{o, end}
-	o.Read, o.Poll = func(r fleet.ClientsRead) { u.fleet.later(r) }, u.fleet.poll
-	u.fleet.run(func() {
+	o.Read, o.Poll = func(r fleet.ClientsRead) { u.clerk.Later(r) }, u.clerk.options.Poll
+	u.clerk.run(func() {
 		if err := traffic.RunClients(ctx, o); err != nil {
 			log.Error("built-in clients ended", "error", err.Error())
 		}
@@ -84,18 +84,18 @@ func (u *users) startProbes(order fleet.ProbesOrder) {
 	u.stopProbes()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	log := u.fleet.options.Log.With("drill", order.Drill, "run", order.Run)
+	log := u.clerk.options.Log.With("drill", order.Drill, "run", order.Run)
 	use, err := traffic.Of(u.spec, order.Clients)
 	if err != nil {
 		log.Error("the drill's probes cannot run", "error", err.Error())
 		return // without samples the drill ends as not clean
 	}
-	ctx, end := context.WithCancel(u.fleet.ctx)
+	ctx, end := context.WithCancel(u.clerk.ctx)
 	u.probes = end
-	o := traffic.ProbesOptions{Use: use, Every: order.Every, Clock: u.fleet.clock, Deliver: func(all []drill.Sample) {
-		u.fleet.loop.Tell(ctx, fleet.Sampled{Drill: order.Drill, Run: order.Run, Samples: all})
+	o := traffic.ProbesOptions{Use: use, Every: order.Every, Clock: u.clerk.options.Clock, Deliver: func(all []drill.Sample) {
+		u.clerk.loop.Tell(ctx, fleet.Sampled{Drill: order.Drill, Run: order.Run, Samples: all})
 	}}
-	u.fleet.run(func() {
+	u.clerk.run(func() {
 		if err := traffic.RunProbes(ctx, o); err != nil {
 			log.Error("the drill's probes ended", "error", err.Error())
 		}
