@@ -76,6 +76,7 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/clerk", "engine/system/bus", "it shows the picture"},
 	{"engine/system/clerk", "engine/system/specfile", "it reads a spec with its files before it is asked for"},
 	{"engine/system/clerk", "engine/system/traffic", "it runs the built-in users"},
+	{"engine/system/liveness", "engine/system/gossip", "it carries out what member asks for"},
 	{"engine/system/hosting", "engine/system/probing", "it composes one host"},
 	{"engine/system/hosting", "engine/system/proxy", "it composes one host"},
 	{"engine/system/*", "engine/system/cause", "one wording for what the network says"},
