@@ -37,7 +37,7 @@ var rooms = map[string]int{
 	"engine/member": floorDecider, "engine/replica": floorDecider, "engine/volume": floorDecider, "engine/snapshot": floorDecider,
 	"engine/image": floorDecider, "engine/mesh": floorDecider, "engine/share": floorDecider, "engine/object": floorDecider,
 	"engine/database": floorDecider, "engine/plan": floorDecider, "engine/drill": floorDecider, "engine/availability": floorDecider,
-	"engine/facts": floorDecider, "engine/keep": floorDecider,
+	"engine/facts": floorDecider, "engine/keep": floorDecider, "engine/coordinator": floorDecider,
 
 	"engine/host": floorHost, "engine/fleet": floorFleet,
 
