@@ -38,7 +38,32 @@ type Server struct {
 	client   api.Client
 	holder   *identity.Holder
 	hosts    api.Role
+	relay    bool
 	log      *slog.Logger
+}
+
+// RelayName is the ALPN name of the API between agents: what somebody asked one
+// of them is passed on to the one that can answer.
+const RelayName = "holdfast-relay/1"
+
+// NewRelay returns the API of client for other agents of holder's fleet, which
+// have looked who asks them and say so. It must not be a client that passes on
+// itself: two agents that each take the other for the coordinator would never end.
+func NewRelay(client api.Client, holder *identity.Holder, log *slog.Logger) *Server {
+	s := NewServer(client, holder, api.RoleAdmin, log)
+	s.relay, s.Protocol.Name = true, RelayName
+	return s
+}
+
+// DialRelay returns a client of the agent of a host, which must be the one that
+// answers.
+func DialRelay(holder *identity.Holder, host, address string) (*remote.Client, error) {
+	full, err := Address(address)
+	if err != nil {
+		return nil, err
+	}
+	d := tls.Dialer{Config: holder.Client(RelayName, func(p identity.Peer) error { return p.IsHost(host) })}
+	return remote.DialBy(full, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", full) }), nil
 }
 
 // NewServer returns the API of client for who is of holder's fleet. hosts is the
@@ -69,8 +94,11 @@ func (s *Server) admit(state tls.ConnectionState) (remote.Guest, error) {
 	if err != nil {
 		return remote.Guest{}, err
 	}
+	if s.relay && p.Host == "" {
+		return remote.Guest{}, fmt.Errorf("access: %s is no host; people use %s", p, ProtocolName)
+	}
 	if p.Host != "" {
-		return remote.Guest{Actor: api.Actor{Name: p.Host, From: "host"}, Role: s.hosts}, nil
+		return remote.Guest{Actor: api.Actor{Name: p.Host, From: "host"}, Role: s.hosts, Vouches: s.relay}, nil
 	}
 	return remote.Guest{Actor: api.Actor{Name: p.Person, From: "certificate"}, Role: p.Role}, nil
 }

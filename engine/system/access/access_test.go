@@ -119,7 +119,8 @@ func startAgent(t *testing.T, name string) *agent {
 	h := holder(identity.Name{Site: "tokyo", Host: name}, a.removed)
 	log := slog.New(slog.DiscardHandler)
 	server := access.NewServer(a.fleet, h, api.RoleViewer, log)
-	port := identity.NewPort(h, log, server.Protocol)
+	relay := access.NewRelay(a.fleet, h, log)
+	port := identity.NewPort(h, log, server.Protocol, relay.Protocol)
 	l := must(net.Listen("tcp", "127.0.0.1:0"))
 	a.address = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -132,6 +133,11 @@ func startAgent(t *testing.T, name string) *agent {
 	all.Go(func() {
 		if err := server.Run(ctx); err != nil {
 			t.Errorf("server: %v", err)
+		}
+	})
+	all.Go(func() {
+		if err := relay.Run(ctx); err != nil {
+			t.Errorf("relay: %v", err)
 		}
 	})
 	a.stop = sync.OnceFunc(func() { cancel(); all.Wait() })
@@ -178,6 +184,34 @@ func TestRolesAreOfTheCertificate(t *testing.T) {
 		if r, err := client.Do(t.Context(), api.Request{Command: apply, DryRun: true}); err != nil || !r.OK {
 			t.Errorf("%s may not try: %+v, %v", c.who, r, err)
 		}
+	}
+}
+
+// TestAgentsPassOnWhoAsked holds that an agent is believed who asked it, that a
+// person is not, and that another host's agent is not taken for the one meant.
+func TestAgentsPassOnWhoAsked(t *testing.T) {
+	t.Parallel()
+	a := startAgent(t, "tokyo-1")
+	ada := api.Actor{Name: "ada", From: "console"}
+	ask := func(who identity.Name, host string) (api.Receipt, error) {
+		c := must(access.DialRelay(holder(who, nil), host, a.address))
+		defer c.Close()
+		return c.Do(t.Context(), api.Request{Command: api.Apply{Name: "fleet.yaml", Text: "fleet: x"}, By: ada})
+	}
+	if r, err := ask(identity.Name{Site: "osaka", Host: "osaka-1"}, "tokyo-1"); err != nil || !r.OK {
+		t.Errorf("an agent passes on: %+v, %v", r, err)
+	}
+	if by := a.fleet.asked(); len(by) != 1 || by[0] != ada {
+		t.Errorf("the fleet hears it from %+v", by)
+	}
+	if r, err := ask(person("eve", api.RoleAdmin), "tokyo-1"); err == nil {
+		t.Errorf("a person vouches for another: %+v", r)
+	}
+	if r, err := ask(identity.Name{Site: "osaka", Host: "osaka-1"}, "tokyo-2"); err == nil {
+		t.Errorf("tokyo-1 answered for tokyo-2: %+v", r)
+	}
+	if by := a.fleet.asked(); len(by) != 1 {
+		t.Errorf("the fleet heard %+v", by)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package keeper runs a local fleet's backends as processes of the same binary,
+// Package keeper runs the fleet's own backends as processes of the same binary,
 // breaks them on purpose, and sees to it that none outlives the fleet.
 package keeper
 
@@ -22,6 +22,8 @@ import (
 type Options struct {
 	Log *slog.Logger
 	Now func() instant.Instant
+	// Mine says whether a backend is kept here; nil: all are.
+	Mine func(*spec.Backend) bool
 	// Command is the program and its first arguments; name, kind and address of
 	// the backend follow.
 	Command []string
@@ -86,7 +88,7 @@ func (k *Keeper) Apply(f *spec.Fleet) <-chan struct{} {
 	for i := range f.Pools {
 		for j := range f.Pools[i].Backends {
 			b := &f.Pools[i].Backends[j]
-			if b.Service == nil {
+			if b.Service == nil || k.options.Mine != nil && !k.options.Mine(b) {
 				continue
 			}
 			wanted[b.Name] = true
