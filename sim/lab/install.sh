@@ -5,6 +5,7 @@ set -eu
 want=""
 need() { command -v "$1" >/dev/null 2>&1 || want="$want $2"; }
 need ip iproute2
+need nft nftables
 need curl curl
 need wrk wrk
 need h2load nghttp2-client

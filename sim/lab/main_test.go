@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		exit(slow(os.Getenv("HOLDFAST_LAB_ADDRESS")))
 	case "flood":
 		exit(flood(os.Getenv("HOLDFAST_LAB_ADDRESS")))
+	case "clocks":
+		exit(clocks())
 	case "idle":
 		n, _ := strconv.Atoi(os.Getenv("HOLDFAST_LAB_COUNT"))
 		exit(idle(os.Getenv("HOLDFAST_LAB_ADDRESS"), n))

@@ -57,7 +57,11 @@ func ip(args ...string) error {
 // Host is one network namespace.
 type Host struct {
 	Name string
-	net  *Network
+	// Address on the switch of its site; only hosts of a Fleet have one.
+	Address netip.Addr
+	net     *Network
+	site    *Site
+	port    string // its port of the switch
 
 	mu        sync.Mutex
 	processes []*Process
@@ -72,16 +76,32 @@ func (n *Network) Host(name string) (*Host, error) {
 	n.mu.Lock()
 	n.hosts = append(n.hosts, h)
 	n.mu.Unlock()
-	for _, set := range []string{"net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1", "net.core.somaxconn=4096", "net.ipv4.ip_forward=1", "net.ipv4.ping_group_range=0 2147483647"} {
-		// Not every kernel lets a namespace set each of them; the run says by its
-		// results whether that mattered.
-		_ = h.Command(context.Background(), "sysctl", "-qw", set).Run()
-	}
+	// Not every kernel lets a namespace set each of them; the run says by its
+	// results whether that mattered.
+	_ = h.Command(context.Background(), "sysctl", "-eqw", "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1", "net.core.somaxconn=4096",
+		"net.ipv4.ip_forward=1", "net.ipv4.ping_group_range=0 2147483647", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0").Run()
 	return h, h.ip("link", "set", "lo", "up")
 }
 
 func (h *Host) ip(args ...string) error {
 	return ip(append([]string{"-n", prefix + h.Name}, args...)...)
+}
+
+func (h *Host) sysctl(set string) error {
+	if out, err := h.Command(context.Background(), "sysctl", "-qw", set).CombinedOutput(); err != nil {
+		return fmt.Errorf("lab: %s: sysctl %s: %w: %s", h.Name, set, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// batch carries out several ip commands in the namespace, with one program.
+func (h *Host) batch(lines ...string) error {
+	cmd := exec.Command("ip", "-n", prefix+h.Name, "-batch", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("lab: %s: ip %s: %w: %s", h.Name, strings.Join(lines, "; "), err, bytes.TrimSpace(out))
+	}
+	return nil
 }
 
 // Link joins two hosts by a veth pair with an address on each side.
@@ -140,24 +160,49 @@ type Process struct {
 	log  string
 	done chan struct{}
 	err  error
+
+	clock uint64 // where the seconds are by which its clock is stepped; 0: not stepped yet
 }
 
 // Start runs a program in the background; what it prints goes to NAME.log in
 // the network's directory.
 func (h *Host) Start(label, name string, args ...string) (*Process, error) {
+	return h.start(label, h.Command(context.Background(), name, args...), true)
+}
+
+// Talk is Start with a program that is talked to: in is its standard input, and
+// out what it prints there. Its environment has more.
+func (h *Host) Talk(label string, more []string, name string, args ...string) (in io.Writer, out io.Reader, p *Process, err error) {
+	cmd := h.Command(context.Background(), name, args...)
+	cmd.Env = append(os.Environ(), more...)
+	if in, err = cmd.StdinPipe(); err != nil {
+		return nil, nil, nil, fmt.Errorf("lab: %w", err)
+	}
+	if out, err = cmd.StdoutPipe(); err != nil {
+		return nil, nil, nil, fmt.Errorf("lab: %w", err)
+	}
+	p, err = h.start(label, cmd, false)
+	return in, out, p, err
+}
+
+func (h *Host) start(label string, cmd *exec.Cmd, whole bool) (*Process, error) {
 	path := filepath.Join(h.net.Dir, h.Name+"-"+label+".log")
-	f, err := os.Create(path)
+	// A program that is started again goes on in the same file.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	p := &Process{cmd: h.Command(context.Background(), name, args...), log: path, done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = f, f
-	if err := p.cmd.Start(); err != nil {
+	p := &Process{cmd: cmd, log: path, done: make(chan struct{})}
+	cmd.Stderr = f
+	if whole {
+		cmd.Stdout = f
+	}
+	if err := cmd.Start(); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("lab: start %s on %s: %w", name, h.Name, err)
+		return nil, fmt.Errorf("lab: start %s on %s: %w", cmd.Path, h.Name, err)
 	}
 	go func() {
-		p.err = p.cmd.Wait()
+		p.err = cmd.Wait()
 		_ = f.Close()
 		close(p.done)
 	}()
@@ -243,7 +288,7 @@ func (n *Network) Close() error {
 		}
 	}
 	n.hosts = nil
-	return first
+	return errors.Join(first, unmount(n.Dir))
 }
 
 // Until polls until done returns nil, and returns its last error when ctx ends

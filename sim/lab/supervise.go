@@ -129,7 +129,7 @@ func sweep() error {
 	}
 	err = sweepNamespaces()
 	for _, dir := range dirs {
-		err = errors.Join(err, os.RemoveAll(dir))
+		err = errors.Join(err, unmount(dir), os.RemoveAll(dir))
 	}
 	return err
 }
