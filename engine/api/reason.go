@@ -41,6 +41,8 @@ const (
 	ReasonNotAllowed      Reason = "not-allowed"
 	ReasonNoWhy           Reason = "no-why"
 	ReasonNotRecorded     Reason = "not-recorded"
+	ReasonOldEpoch        Reason = "old-epoch"
+	ReasonTooNew          Reason = "too-new"
 )
 
 // reasonSentences is read by Sentence and by the house test, which requires an
@@ -79,6 +81,8 @@ var reasonSentences = map[Reason]string{
 	ReasonNotAllowed:      "your role does not allow it",
 	ReasonNoWhy:           "it is dangerous, and nobody said why it is done",
 	ReasonNotRecorded:     "it cannot be recorded, and what is not recorded is not done",
+	ReasonOldEpoch:        "another coordinator acts by now, whose word counts",
+	ReasonTooNew:          "the host runs a version that does not know it",
 }
 
 // Sentence returns the reason in words, and the code itself for one that this

@@ -61,6 +61,14 @@ type (
 		At     instant.Instant // when it was done
 		Err    string          // empty: done
 	}
+	// Adopt tells of a fault that is in force on a host: a coordinator before this
+	// fleet asked for it. It may come again.
+	Adopt struct {
+		Host  string
+		Order FaultOrder // the one that is in force; not a revert
+		By    string
+		Since instant.Instant
+	}
 	// Process is a backend's process as its keeper sees it.
 	Process struct {
 		Backend string
@@ -91,6 +99,7 @@ func (Report) event()      {}
 func (Noted) event()       {}
 func (Ask) event()         {}
 func (FaultDone) event()   {}
+func (Adopt) event()       {}
 func (Process) event()     {}
 func (ClientsRead) event() {}
 func (Sampled) event()     {}
@@ -150,6 +159,7 @@ type FaultOrder struct {
 	// DeadMan reverts it without being asked, kept by whoever carries it out: it
 	// holds also when the fleet's loop is gone. 0 none.
 	DeadMan time.Duration
+	By      string // who asked for the fault
 }
 
 // ProbesOrder asks for independent probes of the listener that clients use, at

@@ -47,7 +47,7 @@ func (x *fault) deadline() instant.Instant {
 func (f *Fleet) inject(now instant.Instant, c api.InjectFault, by, receipt string, cause api.Seq, out *Effects) string {
 	f.nextID++
 	x := &fault{
-		order: FaultOrder{ID: fmt.Sprintf("f%d", f.nextID), Kind: c.Kind, Target: c.Target, Delay: c.Delay, DeadMan: c.For},
+		order: FaultOrder{ID: fmt.Sprintf("f%d", f.nextID), Kind: c.Kind, Target: c.Target, Delay: c.Delay, DeadMan: c.For, By: by},
 		by:    by, receipt: receipt, cause: cause, since: now, until: instant.Never,
 	}
 	if c.For > 0 {
@@ -58,6 +58,36 @@ func (f *Fleet) inject(now instant.Instant, c api.InjectFault, by, receipt strin
 	f.dirty = true
 	return x.order.ID
 }
+
+// adopt takes over a fault that a coordinator before this one asked for. It goes
+// on to its end as if it had been asked for here; one whose backend is not ours,
+// or has another fault by now, is reverted.
+func (f *Fleet) adopt(now instant.Instant, ev Adopt, out *Effects) {
+	if f.spec == nil || slices.ContainsFunc(f.faults, func(x *fault) bool { return x.order.ID == ev.Order.ID }) {
+		return
+	}
+	var number int
+	if n, _ := fmt.Sscanf(ev.Order.ID, "f%d", &number); n == 1 && number < idMax {
+		f.nextID = max(f.nextID, number) // a name is not used twice
+	}
+	other := f.faultOn(ev.Order.Target)
+	x := &fault{order: ev.Order, by: ev.By, since: ev.Since, until: instant.Never, done: true}
+	if x.order.DeadMan > 0 {
+		x.until = ev.Since.Add(x.order.DeadMan)
+	}
+	f.faults = append(f.faults, x)
+	x.cause = f.emit(api.Event{
+		At: f.options.Origin.Wall(now), Site: f.siteOf(x.order.Target), Subject: x.order.Target, Lane: api.LaneFault, State: api.StateDegraded, By: x.by,
+		Text: fmt.Sprintf("fault %s is in force: %s", x.order.ID, x.order.Kind), Reason: x.by + " asked for it before this coordinator began",
+	}, out).Seq
+	if other != nil || backendOf(f.spec, x.order.Target.Name) == nil {
+		x.clearedBy = "the fleet"
+		f.revert(now, x, out)
+	}
+}
+
+// idMax is more faults than a fleet ever has.
+const idMax = 1 << 30
 
 // clear asks for the revert of one fault, or of all, and reports whether there
 // was any. by and receipt are of who wants it.

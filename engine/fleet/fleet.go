@@ -147,7 +147,7 @@ func New(o Options) *Fleet {
 func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	f.now = now
 	switch ev.(type) {
-	case SetSpec, Ask, FaultDone, Process:
+	case SetSpec, Ask, FaultDone, Adopt, Process:
 		f.whole = true
 	case Report, Noted, ClientsRead, Sampled, Kept, Wake: // they change backends by their reports only
 	}
@@ -180,6 +180,8 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 		f.ask(now, ev, out)
 	case FaultDone:
 		f.faultDone(now, ev, out)
+	case Adopt:
+		f.adopt(now, ev, out)
 	case Process:
 		f.process(now, ev, out)
 	case ClientsRead:
