@@ -39,7 +39,7 @@ var rooms = map[string]int{
 	"engine/database": floorDecider, "engine/plan": floorDecider, "engine/drill": floorDecider, "engine/availability": floorDecider,
 	"engine/facts": floorDecider, "engine/keep": floorDecider, "engine/coordinator": floorDecider,
 
-	"engine/host": floorHost, "engine/fleet": floorFleet,
+	"engine/host": floorHost, "engine/fleet": floorFleet, "engine/report": floorFleet,
 
 	"engine": floorRoof, // the architecture page, and this test
 	"":       floorRoof, "profiles": floorRoof,
@@ -67,6 +67,8 @@ func within(pkg, tree string) bool { return pkg == tree || strings.HasPrefix(pkg
 var siblings = []struct{ from, to, why string }{
 	{"engine/api", "engine/id", "targets are names"},
 	{"engine/spec", "engine/id", "the spec checks names"},
+	{"engine/report", "engine/fleet", "it carries what hosts tell the fleet"},
+	{"engine/system/uplink", "engine/system/identity", "lines are mutual TLS, on the agent's port"},
 	{"engine/system/local", "engine/system/*", "it composes a fleet of all of them"},
 	{"engine/system/local", "engine/remote", "it serves its client on the state directory's socket"},
 	{"engine/system/access", "engine/remote", "it serves the API on the host's port"},

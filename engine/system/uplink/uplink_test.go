@@ -1,0 +1,69 @@
+package uplink_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/host"
+	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/system/uplink"
+)
+
+var drain = api.Drain{Target: id.To(id.KindBackend, "shop-1"), For: time.Minute}
+
+func note(text string) []host.Note {
+	return []host.Note{{At: 5, Event: api.Event{Subject: id.To(id.KindBackend, "shop-1"), Lane: api.LaneHealth, State: api.StateDown, Text: text}}}
+}
+
+// TestBothWays has all that travels travel once, over a real connection.
+func TestBothWays(t *testing.T) {
+	s := newStage(t)
+	a := s.host("tokyo-1", 3, "")
+	a.SetCopy(true, "", nil)
+	k := s.keeper("osaka-1", uplink.LinesOptions{Epoch: 7, Ring: "e7"})
+	k.emit("before anybody called")
+	k.Spec(fleet.Keep{Rev: 4, Name: "shop.yaml", Text: "fleet: demo", Dir: "/etc", By: "kim", Why: "a test", At: time.Unix(5, 0).UTC()})
+	k.SetHosts(map[string]string{"tokyo-1": a.address})
+	until(t, "the line stands", func() bool { return len(k.Connected()) == 1 })
+
+	k.ToHost(fleet.ToHost{Host: "tokyo-1", Event: host.SetSpec{Rev: 4, Cause: 9}})
+	order := host.Order{Command: drain, Cause: 10, By: "kim", Receipt: "r1"}
+	k.ToHost(fleet.ToHost{Host: "tokyo-1", Event: order})
+	fault := fleet.FaultOrder{ID: "f1", Kind: api.FaultFreeze, Target: drain.Target, DeadMan: time.Minute, By: "kim"}
+	k.Fault("tokyo-1", fault)
+	k.Share("words", []byte("all"))
+	k.emit("now")
+	until(t, "the host has it all", func() bool {
+		return a.has(func() bool {
+			return len(a.specs) == 1 && a.specs[0].Text == "fleet: demo" && a.specs[0].Cause == 9 && a.specs[0].By == "kim" &&
+				len(a.orders) == 1 && a.orders[0] == order && len(a.faults) == 1 && a.faults[0] == fault && a.shares["words"] == "all"
+		})
+	})
+	until(t, "the host has the events", func() bool {
+		ring, events := a.Copy()
+		return ring == "e7" && len(events) == 2 && events[1].Text == "now"
+	})
+
+	a.Report(host.Status{Host: "liar", Life: 3, At: 100, Rev: 4}, true)
+	a.Note(note("fails"))
+	a.Done(fleet.FaultDone{ID: "f1"})
+	a.Process(fleet.Process{Backend: "shop-1", PID: 12, Running: true})
+	until(t, "the keeper has it all", func() bool {
+		return k.has(func() bool {
+			return len(k.told) == 3 && k.reports["tokyo-1"].Status.Rev == 4 && k.reports["tokyo-1"].Changed
+		})
+	})
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n, ok := k.told[0].(fleet.Noted); !ok || n.Host != "tokyo-1" || n.Notes[0].Event.Text != "fails" {
+		t.Errorf("first: %+v", k.told[0])
+	}
+	if d, ok := k.told[1].(fleet.FaultDone); !ok || d.ID != "f1" {
+		t.Errorf("second: %+v", k.told[1])
+	}
+	if p, ok := k.told[2].(fleet.Process); !ok || p.PID != 12 {
+		t.Errorf("third: %+v", k.told[2])
+	}
+}
