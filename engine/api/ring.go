@@ -4,11 +4,16 @@ package api
 // zero value is empty. It is not safe for use by several goroutines at once.
 type Ring struct {
 	events [EventRing]Event // each at its number modulo EventRing
+	first  Seq              // the oldest that was ever added
 	last   Seq
 }
 
-// Add takes the event whose number follows the newest one's.
+// Add takes the event whose number follows the newest one's. The first one may
+// have any: a ring can go on where another ended.
 func (r *Ring) Add(e Event) {
+	if r.last == 0 {
+		r.first = e.Seq
+	}
 	r.events[e.Seq%EventRing] = e
 	r.last = e.Seq
 }
@@ -31,10 +36,10 @@ func (r *Ring) Known(from Seq) Seq {
 // JSON.
 func (r *Ring) Since(from, last Seq, most int) (events []Event, missed uint64) {
 	from, last = r.Known(from), min(last, r.last)
-	if from >= last || most < 0 {
+	if from >= last || last < r.first || most < 0 {
 		return []Event{}, 0
 	}
-	first := from + 1
+	first := max(from+1, r.first)
 	if r.last > EventRing {
 		first = max(first, min(r.last-EventRing, last)+1)
 	}

@@ -83,3 +83,22 @@ func TestRingSinceProperty(t *testing.T) {
 		}
 	})
 }
+
+// A ring that goes on where another ended says how many it never had.
+func TestRingGoesOn(t *testing.T) {
+	var r api.Ring
+	for q := api.Seq(500); q <= 510; q++ {
+		r.Add(api.Event{Seq: q})
+	}
+	events, missed := r.Since(0, r.Last(), api.EventRing)
+	if len(events) != 11 || events[0].Seq != 500 || missed != 499 {
+		t.Errorf("from the beginning: %d events from %d, %d missed", len(events), events[0].Seq, missed)
+	}
+	events, missed = r.Since(505, r.Last(), api.EventRing)
+	if len(events) != 5 || events[0].Seq != 506 || missed != 0 {
+		t.Errorf("from 505: %d events from %d, %d missed", len(events), events[0].Seq, missed)
+	}
+	if events, missed = r.Since(0, 400, api.EventRing); len(events) != 0 || missed != 0 {
+		t.Errorf("up to 400: %d events, %d missed", len(events), missed)
+	}
+}

@@ -31,6 +31,15 @@ func (b *Bus) Add(events []api.Event) {
 	}
 }
 
+// Since returns all events after a number that are still there, oldest first. It
+// does not wait.
+func (b *Bus) Since(after api.Seq) []api.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	events, _ := b.ring.Since(after, b.ring.Last(), api.EventRing)
+	return events
+}
+
 // Publish shows a picture, and with it the events up to it.
 func (b *Bus) Publish(s *api.Status) {
 	b.mu.Lock()

@@ -46,6 +46,8 @@ type Options struct {
 	Poll  *poll.Poll // nil on systems without one
 	Log   *slog.Logger
 	World World
+	// Past are the events of the clerk before, on which this one's follow.
+	Past []api.Event
 	// Strict is for a store that several share: nothing is ordered before it is
 	// kept, and what cannot be kept ends the clerk's time.
 	Strict bool
@@ -72,6 +74,7 @@ type Clerk struct {
 // New returns a Clerk that does nothing before Run.
 func New(o Options) *Clerk {
 	c := &Clerk{options: o, bus: bus.New(), answers: map[string]chan api.Receipt{}}
+	c.bus.Add(o.Past)
 	c.client = &client{Bus: c.bus, clerk: c}
 	o.Fleet.Origin = o.Clock.Origin()
 	c.loop = loop.New(loop.Options[fleet.Event, fleet.Effects]{
@@ -118,6 +121,9 @@ func (c *Clerk) Later(ev fleet.Event) {
 
 // Client returns the clerk's client.
 func (c *Clerk) Client() api.Client { return c.client }
+
+// Since returns the events after a number that are still there, oldest first.
+func (c *Clerk) Since(after api.Seq) []api.Event { return c.bus.Since(after) }
 
 // Done is closed when no event is taken any more.
 func (c *Clerk) Done() <-chan struct{} { return c.loop.Done() }
