@@ -81,7 +81,7 @@ func (a *app) stops(c api.Command) string {
 			return why
 		}
 	}
-	return stops(c.Check(a.x.Status))
+	return stops(api.Check(c, a.x.Status))
 }
 
 // stops is the sentence of the first refusal that no confirmation answers.

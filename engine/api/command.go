@@ -316,7 +316,7 @@ func Shell(c Command) string {
 // empty string for one that needs none. A command needs one when its check
 // warns, and when it breaks something on purpose in production.
 func Confirmation(c Command, s *Status) string {
-	need := slices.ContainsFunc(c.Check(s), func(r Refusal) bool { return r.Warning })
+	need := slices.ContainsFunc(Check(c, s), func(r Refusal) bool { return r.Warning })
 	switch c.(type) {
 	case InjectFault, StartDrill, Apply:
 		need = need || s.Production

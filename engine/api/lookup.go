@@ -57,6 +57,10 @@ func (s *Status) Exists(ref id.Ref) bool {
 		_, ok = find(s.Clients, ref.Name, func(c *Clients) string { return c.Name })
 	case id.KindDrill:
 		_, ok = s.Drill(ref.Name)
+	case id.KindLink:
+		_, ok = s.Link(ref.Name)
+	case id.KindGroup:
+		_, ok = s.Group(ref.Name)
 	case id.KindFault:
 		ok = slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.ID == ref.Name })
 	}
@@ -97,7 +101,7 @@ func (s *Status) backendsOf(target id.Ref) (map[string]bool, []Refusal) {
 			return nil, []Refusal{{Reason: ReasonNothingToDo, Target: target, Detail: "no backend runs on it"}}
 		}
 		return hit, nil
-	case id.KindFleet, id.KindSite, id.KindListener, id.KindPool, id.KindClients, id.KindDrill, id.KindFault:
+	case id.KindFleet, id.KindSite, id.KindListener, id.KindPool, id.KindClients, id.KindDrill, id.KindFault, id.KindLink, id.KindGroup:
 	}
 	return nil, []Refusal{{Reason: ReasonWrongKind, Target: target, Detail: "name a backend or a host"}}
 }

@@ -43,6 +43,12 @@ const (
 	ReasonNotRecorded     Reason = "not-recorded"
 	ReasonOldEpoch        Reason = "old-epoch"
 	ReasonTooNew          Reason = "too-new"
+
+	ReasonNoCoordinator Reason = "no-coordinator"
+	ReasonNoQuorum      Reason = "no-quorum"
+	ReasonCutOff        Reason = "cut-off"
+	ReasonHostDead      Reason = "host-dead"
+	ReasonAgentStopped  Reason = "agent-stopped"
 )
 
 // reasonSentences is read by Sentence and by the house test, which requires an
@@ -83,6 +89,12 @@ var reasonSentences = map[Reason]string{
 	ReasonNotRecorded:     "it cannot be recorded, and what is not recorded is not done",
 	ReasonOldEpoch:        "another coordinator acts by now, whose word counts",
 	ReasonTooNew:          "the host runs a version that does not know it",
+
+	ReasonNoCoordinator: "nobody who coordinates the fleet can be reached from here",
+	ReasonNoQuorum:      "too few of the hosts that agree on it can reach each other",
+	ReasonCutOff:        "the link to it is cut",
+	ReasonHostDead:      "the host is dead",
+	ReasonAgentStopped:  "the host's agent does not run",
 }
 
 // Sentence returns the reason in words, and the code itself for one that this

@@ -31,9 +31,16 @@ type Status struct {
 	Started    time.Time `json:"started"`
 	At         time.Time `json:"at"`  // when this picture was true
 	Seq        Seq       `json:"seq"` // the newest event it contains
-	Rev        uint64    `json:"rev"` // revision of the spec
-	State      State     `json:"state"`
-	Spec       string    `json:"spec,omitempty"` // the text in force
+	// Ring names the numbering of events. When it changes, numbers and events of
+	// before mean nothing any more: who watches begins anew, from 0.
+	Ring  string `json:"ring,omitempty"`
+	Rev   uint64 `json:"rev"` // revision of the spec
+	State State  `json:"state"`
+	Spec  string `json:"spec,omitempty"` // the text in force
+	// Coordinator keeps the picture, and Through is the host whose agent handed it
+	// out. Both are empty in a fleet that is one process.
+	Coordinator Coordinator `json:"coordinator,omitzero"`
+	Through     string      `json:"through,omitempty"`
 
 	Sites     []Site     `json:"sites"`
 	Hosts     []Host     `json:"hosts"`
@@ -43,6 +50,9 @@ type Status struct {
 	Clients   []Clients  `json:"clients"`
 	Faults    []Fault    `json:"faults"`
 	Drills    []Drill    `json:"drills"`
+	// Links between sites and Groups that agree on facts: of a fleet of agents.
+	Links  []Link  `json:"links"`
+	Groups []Group `json:"groups"`
 	// Problems is what needs a person, most severe first, then newest first.
 	Problems []Problem `json:"problems"`
 }
@@ -121,6 +131,7 @@ type Host struct {
 	Trend   Trend     `json:"trend"`
 	// Inbox overflow and other losses that the host counted.
 	Dropped uint64 `json:"dropped"`
+	Agent   Agent  `json:"agent,omitzero"`
 }
 
 // Listener is where clients connect.

@@ -69,6 +69,9 @@ func (r *Runner) Spec() spec.Drill { return r.spec }
 // Target is the backend of the run; empty before one.
 func (r *Runner) Target() string { return r.start.Target }
 
+// Phase is how far the newest run is.
+func (r *Runner) Phase() api.DrillPhase { return r.phase }
+
 // Live reports whether a run is under way.
 func (r *Runner) Live() bool { return r.phase.Live() }
 

@@ -31,7 +31,7 @@ func (f *Fleet) ask(now instant.Instant, ev Ask, out *Effects) {
 	}
 	need := api.Confirmation(req.Command, f.picture)
 	confirmed := need == "" || req.Confirm == need
-	receipt.Refusals = append(req.Command.Check(f.picture), ev.Refusal...)
+	receipt.Refusals = append(api.Check(req.Command, f.picture), ev.Refusal...)
 	if _, apply := req.Command.(api.Apply); apply && ev.Spec == nil && len(receipt.Refusals) == 0 {
 		receipt.Refusals = []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: "nobody has read it"}}
 	}
@@ -161,7 +161,11 @@ func (f *Fleet) siteOf(ref id.Ref) string {
 		if l := f.spec.Listener(ref.Name); l != nil {
 			return l.Site
 		}
-	case id.KindFleet, id.KindClients, id.KindDrill, id.KindFault:
+	case id.KindGroup:
+		if site, ok := strings.CutPrefix(ref.Name, siteGroup); ok {
+			return site
+		}
+	case id.KindFleet, id.KindClients, id.KindDrill, id.KindFault, id.KindLink:
 	}
 	return ""
 }

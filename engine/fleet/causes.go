@@ -40,7 +40,7 @@ func (f *Fleet) noted(ev Noted, out *Effects) {
 // from what mended it, and otherwise goes on with what the host told before. What
 // an operator asked for is never to blame for what probes find: its own effects
 // name it.
-func (f *Fleet) blame(m *member, n *host.Note) api.Seq {
+func (f *Fleet) blame(m *reporter, n *host.Note) api.Seq {
 	subject := n.Event.Subject
 	newest := m.told[subject]
 	st, ok := f.states[subject]
@@ -69,7 +69,7 @@ func (f *Fleet) has(ref id.Ref) bool {
 		return f.spec.Listener(ref.Name) != nil
 	case id.KindPool:
 		return f.spec.Pool(ref.Name) != nil
-	case id.KindFleet, id.KindSite, id.KindHost, id.KindClients, id.KindDrill, id.KindFault:
+	case id.KindFleet, id.KindSite, id.KindHost, id.KindClients, id.KindDrill, id.KindFault, id.KindLink, id.KindGroup:
 	}
 	return false
 }

@@ -78,7 +78,7 @@ func (f *Fleet) tellDrill(now instant.Instant, ev drill.Event, out *Effects) {
 			// A second fault on one backend would hide the first from its revert.
 			answer = &drill.FaultDone{At: now, Err: fmt.Sprintf("fault %s is in force on %s already", other.order.ID, target)}
 		} else {
-			f.runFault = f.inject(now, api.InjectFault{Kind: e.Inject.Kind, Target: target, For: e.Inject.DeadMan, Delay: e.Inject.Delay}, "drill/"+r.Name(), "", f.runBy, out)
+			f.runFault = f.inject(now, api.InjectFault{Kind: e.Inject.Kind, Target: target, For: e.Inject.DeadMan, Delay: e.Inject.Delay}, drillBy+r.Name(), "", f.runBy, out)
 		}
 	}
 	if e.StopProbes {
@@ -88,7 +88,7 @@ func (f *Fleet) tellDrill(now instant.Instant, ev drill.Event, out *Effects) {
 		f.endDrill(now, r, out)
 		return
 	}
-	if e.Revert && (f.runFault == "" || !f.clear(now, f.runFault, f.runBy, "drill/"+r.Name(), "", out)) {
+	if e.Revert && (f.runFault == "" || !f.clear(now, f.runFault, f.runBy, drillBy+r.Name(), "", out)) {
 		// There is nothing to revert: its injection failed, or it is over already.
 		answer = &drill.FaultDone{ID: f.runFault, Revert: true, At: now}
 	}

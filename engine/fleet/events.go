@@ -8,6 +8,8 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/member"
+	"github.com/holdfast-edge/holdfast/engine/replica"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 )
 
@@ -25,8 +27,10 @@ type (
 		// says how it came to be.
 		Rev  uint64
 		From string
-		// Words are what operators had set in the fleet before this one.
-		Words []Word
+		// Words are what operators had set in the fleet before this one, and Reports
+		// those of its drills. One that was under way ended with it.
+		Words   []Word
+		Reports []api.Drill
 	}
 	// Kept answers Keep and Words, and says how the other records fare.
 	Kept struct {
@@ -69,6 +73,23 @@ type (
 		By    string
 		Since instant.Instant
 	}
+	// Members is how one host sees who lives: the one that keeps this picture,
+	// whenever that changes and once a second; from others it tells of the links
+	// between their sites and others.
+	Members struct{ Status member.Status }
+	// Groups are the replicas of one host, whenever they change and once a second.
+	Groups struct {
+		Host   string
+		Status replica.Status
+	}
+	// Clock is how far the wall clock of a host is ahead of this one's, measured
+	// with a message and its answer that took RTT.
+	Clock struct {
+		Host        string
+		Offset, RTT time.Duration
+	}
+	// Agent is what the program of a host says of itself when it connects.
+	Agent struct{ Host, Version string }
 	// Process is a backend's process as its keeper sees it.
 	Process struct {
 		Backend string
@@ -100,6 +121,10 @@ func (Noted) event()       {}
 func (Ask) event()         {}
 func (FaultDone) event()   {}
 func (Adopt) event()       {}
+func (Members) event()     {}
+func (Groups) event()      {}
+func (Clock) event()       {}
+func (Agent) event()       {}
 func (Process) event()     {}
 func (ClientsRead) event() {}
 func (Sampled) event()     {}
@@ -133,6 +158,9 @@ type Effects struct {
 	// Words is set when what operators have set changes, for the world to keep
 	// over a restart. Answered by Kept.
 	Words *Words
+	// Reports are drills whose phase has changed, for the world to keep: the fleet
+	// after this one goes on with them.
+	Reports []api.Drill
 }
 
 // Keep is a spec with who put it into force.
@@ -156,10 +184,11 @@ type FaultOrder struct {
 	Target id.Ref
 	Delay  time.Duration
 	Revert bool
+	By     string // who asked for the fault
+	Host   string // that runs the target, or did when the fault was injected
 	// DeadMan reverts it without being asked, kept by whoever carries it out: it
 	// holds also when the fleet's loop is gone. 0 none.
 	DeadMan time.Duration
-	By      string // who asked for the fault
 }
 
 // ProbesOrder asks for independent probes of the listener that clients use, at
@@ -176,5 +205,5 @@ type Answer struct{ Receipt api.Receipt }
 
 // Reset empties e and keeps its memory.
 func (e *Effects) Reset() {
-	*e = Effects{Hosts: e.Hosts[:0], Faults: e.Faults[:0], Answers: e.Answers[:0], Events: e.Events[:0], Begin: e.Begin[:0]}
+	*e = Effects{Hosts: e.Hosts[:0], Faults: e.Faults[:0], Answers: e.Answers[:0], Events: e.Events[:0], Begin: e.Begin[:0], Reports: e.Reports[:0]}
 }

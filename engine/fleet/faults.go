@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -45,13 +46,15 @@ func (x *fault) deadline() instant.Instant {
 
 // inject asks for a fault and returns its ID.
 func (f *Fleet) inject(now instant.Instant, c api.InjectFault, by, receipt string, cause api.Seq, out *Effects) string {
-	f.nextID++
 	x := &fault{
-		order: FaultOrder{ID: fmt.Sprintf("f%d", f.nextID), Kind: c.Kind, Target: c.Target, Delay: c.Delay, DeadMan: c.For, By: by},
+		order: FaultOrder{ID: f.faultID(), Kind: c.Kind, Target: c.Target, Delay: c.Delay, DeadMan: c.For, By: by},
 		by:    by, receipt: receipt, cause: cause, since: now, until: instant.Never,
 	}
 	if c.For > 0 {
 		x.until = now.Add(c.For)
+	}
+	if b := backendOf(f.spec, c.Target.Name); b != nil {
+		x.order.Host = b.Host
 	}
 	f.faults = append(f.faults, x)
 	out.Faults = append(out.Faults, x.order)
@@ -59,35 +62,53 @@ func (f *Fleet) inject(now instant.Instant, c api.InjectFault, by, receipt strin
 	return x.order.ID
 }
 
-// adopt takes over a fault that a coordinator before this one asked for. It goes
-// on to its end as if it had been asked for here; one whose backend is not ours,
-// or has another fault by now, is reverted.
+// faultID names a new fault. Coordinators that follow each other give no name twice,
+// also before they have heard of each other's.
+func (f *Fleet) faultID() string {
+	f.nextID++
+	if f.options.Epoch > 0 {
+		return fmt.Sprintf("f%d-%d", f.options.Epoch, f.nextID)
+	}
+	return fmt.Sprintf("f%d", f.nextID)
+}
+
+// adopt takes over a fault that a coordinator before this one asked for. It goes on
+// to its end as if it had been asked for here. It is reverted if a drill began it,
+// which ended with its coordinator; if its backend is not ours, or has another
+// fault by now; and if it was asked for here and counts as over.
 func (f *Fleet) adopt(now instant.Instant, ev Adopt, out *Effects) {
 	if f.spec == nil || slices.ContainsFunc(f.faults, func(x *fault) bool { return x.order.ID == ev.Order.ID }) {
 		return
 	}
-	var number int
-	if n, _ := fmt.Sscanf(ev.Order.ID, "f%d", &number); n == 1 && number < idMax {
-		f.nextID = max(f.nextID, number) // a name is not used twice
-	}
-	other := f.faultOn(ev.Order.Target)
 	x := &fault{order: ev.Order, by: ev.By, since: ev.Since, until: instant.Never, done: true}
+	x.order.Revert, x.order.Host = false, ev.Host
 	if x.order.DeadMan > 0 {
 		x.until = ev.Since.Add(x.order.DeadMan)
 	}
+	other := f.faultOn(x.order.Target)
 	f.faults = append(f.faults, x)
+	why := "it was asked for before this coordinator began"
+	if x.by != "" {
+		why = x.by + " asked for it before this coordinator began"
+	}
 	x.cause = f.emit(api.Event{
 		At: f.options.Origin.Wall(now), Site: f.siteOf(x.order.Target), Subject: x.order.Target, Lane: api.LaneFault, State: api.StateDegraded, By: x.by,
-		Text: fmt.Sprintf("fault %s is in force: %s", x.order.ID, x.order.Kind), Reason: x.by + " asked for it before this coordinator began",
+		Text: fmt.Sprintf("fault %s is in force: %s", x.order.ID, x.order.Kind), Reason: why, Cause: f.began,
 	}, out).Seq
-	if other != nil || backendOf(f.spec, x.order.Target.Name) == nil {
+	ours := f.options.Epoch > 0 && strings.HasPrefix(x.order.ID, fmt.Sprintf("f%d-", f.options.Epoch))
+	switch {
+	case f.options.Observer:
+	case strings.HasPrefix(x.by, drillBy):
+		x.clearedBy = x.by
+		f.revert(now, x, out)
+	case other != nil, ours, backendOf(f.spec, x.order.Target.Name) == nil:
 		x.clearedBy = "the fleet"
 		f.revert(now, x, out)
 	}
 }
 
-// idMax is more faults than a fleet ever has.
-const idMax = 1 << 30
+// drillBy begins the name by which a drill asks for its fault.
+const drillBy = "drill/"
 
 // clear asks for the revert of one fault, or of all, and reports whether there
 // was any. by and receipt are of who wants it.
@@ -203,7 +224,7 @@ func (f *Fleet) faultDone(now instant.Instant, ev FaultDone, out *Effects) {
 		f.faults = slices.Delete(f.faults, i, i+1)
 	}
 	if ev.ID == f.runFault {
-		if gone && f.running != nil && x.clearedBy != "drill/"+f.running.Name() {
+		if gone && f.running != nil && x.clearedBy != drillBy+f.running.Name() {
 			f.runBy = x.cause // whatever the drill says of it follows from this
 		}
 		f.tellDrill(now, drill.FaultDone{ID: ev.ID, Revert: ev.Revert, At: ev.At, Err: ev.Err}, out)

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -32,6 +31,20 @@ type Options struct {
 	Origin  instant.Origin
 	World   api.World
 	Version string // of the program, for the drills' reports
+
+	// The rest is of a fleet of agents, where coordinators follow each other.
+
+	// Host is the one whose agent keeps the picture, under the lease of Epoch.
+	Host  string
+	Epoch uint64
+	// Ring names the numbering of events, which goes on after Seq.
+	Ring string
+	Seq  api.Seq
+	// Observer is for an agent that is alone: it shows what it sees, refuses every
+	// command, and orders nothing. Why says how that came, or how this host became
+	// the coordinator.
+	Observer bool
+	Why      string
 }
 
 // Fleet is the picture of all hosts and the clerk of commands.
@@ -49,7 +62,7 @@ type Fleet struct {
 	begun     map[string]bool // clients that use their listener
 	changed   instant.Instant // when the spec did last
 
-	hosts     map[string]*member
+	hosts     map[string]*reporter
 	processes map[string]Process
 	clients   map[string]*clients
 	series    map[id.Ref]*series
@@ -63,9 +76,17 @@ type Fleet struct {
 	running  *drill.Runner
 	runFault string // the running drill's fault; empty before it
 	runs     map[string]int
-	runBy    api.Seq // what its next doings follow from
+	past     map[string]api.Drill // reports of runs of the fleet before this one
+	kept     map[string]run       // by drill: what the world has of it
+	began    api.Seq              // the event of the start
+	runBy    api.Seq              // what its next doings follow from
 	// runReceipt is of the command that began it, or ended it.
 	runReceipt string
+
+	agents   map[string]*agent   // by host
+	sees     map[string]sees     // who sees which hosts and sites, by who sees
+	replicas map[string]replicas // by host
+	leaders  map[string]string   // by group: as the newest event said
 
 	tick  instant.Instant  // the next one
 	drawn instant.Instant  // the newest picture
@@ -86,11 +107,12 @@ type described struct {
 	detection time.Duration
 }
 
-// member is what is known of one host.
-type member struct {
+// reporter is what is known of one host.
+type reporter struct {
 	report host.Status
 	at     instant.Instant // when it came
 	heard  bool
+	gone   bool   // since its last report others are sure that it is not there, or not to be reached
 	shown  bool   // as one that was heard of not long ago
 	rev    uint64 // of the spec it was sent
 	// ordered is when it was last sent a spec or an order.
@@ -101,7 +123,7 @@ type member struct {
 }
 
 // backend is the host's report on one backend; nil without any.
-func (m *member) backend(name string) *host.Backend {
+func (m *reporter) backend(name string) *host.Backend {
 	i, ok := slices.BinarySearchFunc(m.report.Backends, name, func(b host.Backend, n string) int { return strings.Compare(b.Name, n) })
 	if !ok {
 		return nil
@@ -119,6 +141,7 @@ type clients struct {
 // standing is the state of one thing and since when.
 type standing struct {
 	state  api.State
+	word   string // what it is, where the state would not tell two things apart
 	reason string
 	since  instant.Instant
 	cause  api.Seq         // the newest event that concerns it
@@ -137,9 +160,9 @@ type standing struct {
 // New returns a Fleet that has no spec.
 func New(o Options) *Fleet {
 	return &Fleet{
-		options: o, hosts: map[string]*member{}, processes: map[string]Process{}, clients: map[string]*clients{},
+		options: o, hosts: map[string]*reporter{}, processes: map[string]Process{}, clients: map[string]*clients{},
 		series: map[id.Ref]*series{}, states: map[id.Ref]*standing{}, operator: newOperator(), unkept: map[Record]unkept{},
-		runs: map[string]int{}, views: map[string]*view{}, bindings: map[string]bindings{}, probes: map[string]described{}, tick: instant.Never, begun: map[string]bool{},
+		seq: o.Seq, runs: map[string]int{}, past: map[string]api.Drill{}, kept: map[string]run{}, agents: map[string]*agent{}, sees: map[string]sees{}, replicas: map[string]replicas{}, leaders: map[string]string{}, views: map[string]*view{}, bindings: map[string]bindings{}, probes: map[string]described{}, tick: instant.Never, begun: map[string]bool{},
 	}
 }
 
@@ -147,31 +170,15 @@ func New(o Options) *Fleet {
 func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	f.now = now
 	switch ev.(type) {
-	case SetSpec, Ask, FaultDone, Adopt, Process:
+	case SetSpec, Ask, FaultDone, Adopt, Process, Members:
 		f.whole = true
-	case Report, Noted, ClientsRead, Sampled, Kept, Wake: // they change backends by their reports only
+	case Report, Noted, ClientsRead, Sampled, Kept, Groups, Clock, Agent, Wake: // they change backends by their reports only
 	}
 	switch ev := ev.(type) {
 	case SetSpec:
-		first := f.spec == nil
-		if first {
-			f.started, f.tick = now, now.Add(tickEvery)
-		}
-		if ev.Rev > 0 {
-			f.rev = ev.Rev - 1
-		}
-		lost := f.setSpec(now, ev.Fleet, ev.Text, 0, out)
-		text := fmt.Sprintf("revision %d is in force", f.rev)
-		if first {
-			text = fmt.Sprintf("started: %s, %s, %s", count(len(f.spec.Sites), "site"), count(len(f.hosts), "host"), count(len(f.spec.Listeners), "listener"))
-		}
-		e := f.emit(api.Event{At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK, Text: text, Reason: ev.From}, out)
-		f.drop(now, lost, e.Seq, "", out)
-		if first {
-			f.goOn(now, ev.Words, e.Seq, out)
-		}
+		f.start(now, ev, out)
 	case Kept:
-		f.kept(now, ev, out)
+		f.wasKept(now, ev, out)
 	case Report:
 		f.report(now, ev, out)
 	case Noted:
@@ -182,6 +189,14 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 		f.faultDone(now, ev, out)
 	case Adopt:
 		f.adopt(now, ev, out)
+	case Members:
+		f.seen(now, ev)
+	case Groups:
+		f.heardReplicas(now, ev)
+	case Clock:
+		f.measured(now, ev)
+	case Agent:
+		f.agentOf(ev.Host).version, f.dirty = ev.Version, true
 	case Process:
 		f.process(now, ev, out)
 	case ClientsRead:
@@ -192,12 +207,18 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 		}
 	case Wake:
 	}
-	f.expireFaults(now, out)
+	if !f.options.Observer {
+		f.expireFaults(now, out)
+	}
 	f.tellDrill(now, drill.Wake{}, out)
+	f.keepReports(now, out)
 	if f.tick.Reached(now) {
 		f.second(now)
 	}
 	f.draw(now, out)
+	if f.options.Observer {
+		orderNothing(out)
+	}
 }
 
 // Deadline is when the Fleet next wants Wake.
@@ -206,8 +227,10 @@ func (f *Fleet) Deadline() instant.Instant {
 	if f.dirty && f.spec != nil {
 		next = min(next, f.drawAt())
 	}
-	for _, x := range f.faults {
-		next = min(next, x.deadline())
+	if !f.options.Observer {
+		for _, x := range f.faults {
+			next = min(next, x.deadline())
+		}
 	}
 	if f.running != nil {
 		next = min(next, f.running.Deadline())
@@ -241,7 +264,7 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause a
 		for _, h := range s.Sites[i].Hosts {
 			keep[h.Name] = true
 			if f.hosts[h.Name] == nil {
-				f.hosts[h.Name] = &member{at: now, told: map[id.Ref]api.Seq{}}
+				f.hosts[h.Name] = &reporter{at: now, told: map[id.Ref]api.Seq{}}
 			}
 			f.hosts[h.Name].rev, f.hosts[h.Name].ordered = f.rev, now
 			out.Hosts = append(out.Hosts, ToHost{h.Name, host.SetSpec{Fleet: s, Rev: f.rev, Cause: cause}})
@@ -320,60 +343,6 @@ func (f *Fleet) prune() {
 	for _, m := range f.hosts {
 		maps.DeleteFunc(m.told, func(ref id.Ref, _ api.Seq) bool { return !keep[ref] })
 	}
-}
-
-// Whether a host is told again what its report lacks.
-const (
-	// orderAgain is how long an order may take to show in the host's report: one
-	// report, and as much again on a busy machine.
-	orderAgain = 2 * time.Second
-	// notesWithin is how long a picture waits for the notes of a host whose report
-	// changed.
-	notesWithin = 10 * time.Millisecond
-)
-
-// report takes a host's status.
-func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
-	s := ev.Status
-	m, ok := f.hosts[s.Host]
-	if !ok {
-		return // it left the spec while its report was under way
-	}
-	if m.heard && (s.Life < m.report.Life || s.Life == m.report.Life && s.At < m.report.At) {
-		return // it was overtaken on its way; another life has a clock of its own
-	}
-	fresh := !m.heard || s.Rev < m.rev || now.Sub(m.at) > staleAfter
-	restarted := m.heard && s.Life > m.report.Life
-	known := m.report.Backends
-	counted := m.heard && s.Life == m.report.Life && s.Readings.Number == m.report.Readings.Number
-	if !slices.Equal(m.report.Bindings, s.Bindings) || !m.heard {
-		clear(f.bindings)
-	}
-	m.report, m.at, m.heard = s, now, true
-	f.see(s.Host, m, known)
-	switch late := now.Sub(m.ordered) >= orderAgain; {
-	case s.Rev < m.rev && (restarted || late):
-		// It was restarted, or the spec was lost on its way.
-		m.ordered = now
-		out.Hosts = append(out.Hosts, ToHost{s.Host, host.SetSpec{Fleet: f.spec, Rev: f.rev}})
-		for _, o := range f.operator.all(f.hostsBackends(s.Host)) {
-			out.Hosts = append(out.Hosts, ToHost{s.Host, o})
-		}
-	case s.Rev == m.rev && late:
-		if lost := f.operator.lost(s.Backends); len(lost) > 0 {
-			m.ordered = now
-			for _, o := range lost {
-				out.Hosts = append(out.Hosts, ToHost{s.Host, o})
-			}
-		}
-	}
-	if !counted {
-		f.count(m, &s)
-	}
-	if f.dirty = f.dirty || fresh || ev.Changed; ev.Changed {
-		f.news.came(now)
-	}
-	f.observe(now, out)
 }
 
 func (f *Fleet) clientsRead(now instant.Instant, ev ClientsRead) {

@@ -50,9 +50,9 @@ func (f *Fleet) sentences(r Record) (what, fails, well, effect string) {
 	return what, fails, well, effect
 }
 
-// kept takes what became of a record that the world was to keep. What it says is
+// wasKept takes what became of a record that the world was to keep. What it says is
 // in force either way: users are served first.
-func (f *Fleet) kept(now instant.Instant, ev Kept, out *Effects) {
+func (f *Fleet) wasKept(now instant.Instant, ev Kept, out *Effects) {
 	known := f.unkept[ev.Record]
 	if f.spec == nil || ev.Record == RecordSpec && ev.Rev != f.rev || ev.Err == known.err || !slices.Contains(Records(), ev.Record) {
 		return

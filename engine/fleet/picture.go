@@ -25,7 +25,9 @@ func (f *Fleet) draw(now instant.Instant, out *Effects) {
 	f.change(now, out)
 	f.dirty, f.news = false, news{}
 	f.picture.Seq = f.seq
-	f.begin(now, out)
+	if !f.options.Observer {
+		f.begin(now, out)
+	}
 	out.Picture = f.picture
 }
 
@@ -61,6 +63,7 @@ func (f *Fleet) redraw(now instant.Instant) {
 		Version: api.StatusVersion, Fleet: f.spec.Name, Title: f.spec.Title, Production: f.spec.Production, World: f.options.World,
 		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.seq, Rev: f.rev, Spec: f.text,
 		Faults: []api.Fault{}, Drills: []api.Drill{}, Problems: []api.Problem{}, Clients: []api.Clients{},
+		Links: []api.Link{}, Groups: []api.Group{},
 	}
 	fell := false // a host fell silent, or came back
 	for _, m := range f.hosts {
@@ -77,6 +80,9 @@ func (f *Fleet) redraw(now instant.Instant) {
 	f.drawPools(now, s)
 	f.whole = false
 	f.drawListeners(now, s)
+	f.drawCoordinator(s)
+	f.drawGroups(now, s)
+	f.drawLinks(now, s)
 	f.drawPlaces(now, s)
 	f.drawClients(now, s)
 	for _, x := range f.faults {
@@ -84,7 +90,7 @@ func (f *Fleet) redraw(now instant.Instant) {
 	}
 	slices.SortFunc(s.Faults, func(a, b api.Fault) int { return cmp.Compare(a.ID, b.ID) })
 	for _, r := range f.drills {
-		s.Drills = append(s.Drills, r.Report(now, f.options.Origin))
+		s.Drills = append(s.Drills, f.drawDrill(now, r))
 	}
 	slices.SortFunc(s.Drills, func(a, b api.Drill) int { return cmp.Compare(a.Name, b.Name) })
 	f.drawProblems(s)
@@ -228,7 +234,9 @@ func (f *Fleet) drawPool(now instant.Instant, p *spec.Pool, mine []api.Backend, 
 }
 
 // fresh reports whether a host was heard of not long ago.
-func (m *member) fresh(now instant.Instant) bool { return m.heard && now.Sub(m.at) <= staleAfter }
+func (m *reporter) fresh(now instant.Instant) bool {
+	return m.heard && !m.gone && now.Sub(m.at) <= staleAfter
+}
 
 func more(n int) string {
 	if n <= 0 {

@@ -110,7 +110,9 @@ func (f *Fleet) drawHost(now instant.Instant, site, name, address string) api.Ho
 	if se, ok := f.series[ref]; ok {
 		out.Traffic, out.Trend = se.traffic(), se.trend()
 	}
+	state, reason, word := f.drawAgent(now, &out, state, reason)
 	st := f.stand(now, ref, state, reason)
+	st.word = word
 	out.State, out.Since, out.Reason = st.state, f.options.Origin.Wall(st.since), st.reason
 	return out
 }
@@ -237,6 +239,7 @@ func (f *Fleet) drawProblems(s *api.Status) {
 		}
 	}
 	f.drawUnkept(s)
+	f.drawAlone(s)
 	slices.SortStableFunc(s.Problems, func(a, b api.Problem) int {
 		return cmp.Or(cmp.Compare(b.State.Severity(), a.State.Severity()), b.Since.Compare(a.Since), cmp.Compare(a.Subject.String(), b.Subject.String()))
 	})

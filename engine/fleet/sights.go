@@ -24,14 +24,14 @@ type view struct {
 
 // sight is one host's view of a backend.
 type sight struct {
-	from *member
+	from *reporter
 	host string
 	*host.Backend
 }
 
 // see takes a host's report to the views of its backends. before is its report
 // before this one.
-func (f *Fleet) see(name string, m *member, before []host.Backend) {
+func (f *Fleet) see(name string, m *reporter, before []host.Backend) {
 	for i := range m.report.Backends {
 		b := &m.report.Backends[i]
 		v := f.view(b.Name)

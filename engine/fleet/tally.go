@@ -104,7 +104,7 @@ func (all *tallies) reset(has func(name string) bool) {
 }
 
 // count adds a host's readings to every series they belong to.
-func (f *Fleet) count(m *member, s *host.Status) {
+func (f *Fleet) count(m *reporter, s *host.Status) {
 	m.listeners.add(s.Readings.Listeners, func(name string) []*series {
 		l := f.listeners[name]
 		if l == nil {

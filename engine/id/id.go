@@ -50,11 +50,13 @@ const (
 	KindClients  Kind = "clients"
 	KindDrill    Kind = "drill"
 	KindFault    Kind = "fault"
+	KindLink     Kind = "link"  // between two sites
+	KindGroup    Kind = "group" // of hosts that agree on facts
 )
 
 // Kinds lists every kind, in the order in which a fleet is described.
 func Kinds() []Kind {
-	return []Kind{KindFleet, KindSite, KindHost, KindListener, KindPool, KindBackend, KindClients, KindDrill, KindFault}
+	return []Kind{KindFleet, KindSite, KindHost, KindListener, KindPool, KindBackend, KindClients, KindDrill, KindFault, KindLink, KindGroup}
 }
 
 // Ref names one thing: backend/shop-tokyo-1.

@@ -40,6 +40,7 @@ func (m *Member) judgeOne(now instant.Instant, p *peer, out *Effects) bool {
 	} else {
 		v = m.distant(now, p)
 	}
+	p.seen = p.seen || v.state == StateAlive || v.state == StateCut && v.reason != ReasonThisIsCutOff
 	v = p.flaps.damp(now, m.set.Flap, v)
 	changed := v.state != p.state
 	if changed {

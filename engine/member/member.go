@@ -102,6 +102,7 @@ type peer struct {
 	reason Reason
 	by     string
 	since  instant.Instant
+	seen   bool // it was alive, or cut
 	flaps  flaps
 }
 
@@ -317,7 +318,7 @@ func (m *Member) Status(now instant.Instant) Status {
 	s := Status{Self: m.self, Life: m.life, Isolation: m.isolation, IsolatedSince: m.isolated, LongestPause: m.paused}
 	for _, name := range m.order {
 		p := m.peers[name]
-		h := HostStatus{Host: p.host, State: p.state, Reason: p.reason, By: p.by, Since: p.since, Life: p.life, Silent: Never, Flaps: p.flaps.count(now, m.set.Flap), Gossip: p.rumour}
+		h := HostStatus{Host: p.host, State: p.state, Reason: p.reason, By: p.by, Since: p.since, Life: p.life, Silent: Never, Flaps: p.flaps.count(now, m.set.Flap), Gossip: p.rumour, Seen: p.seen}
 		if p.ever {
 			h.Silent = now.Sub(p.heard)
 		}
@@ -355,6 +356,9 @@ type HostStatus struct {
 	Silent time.Duration // since it was heard directly; Never if it was not
 	Flaps  int           // how often it was lost within Flap.Window
 	Gossip Rumour
+	// Seen says that it was known to live, by itself or by others, since this one
+	// began: who never was may not have joined.
+	Seen bool
 }
 
 // SiteStatus is the link to another site.

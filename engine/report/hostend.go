@@ -128,7 +128,7 @@ func (h *HostEnd) Tell(ev fleet.Event) {
 		}
 	case fleet.FaultDone:
 		h.faultDone(e)
-	case fleet.SetSpec, fleet.Kept, fleet.Report, fleet.Adopt, fleet.Ask, fleet.ClientsRead, fleet.Sampled, fleet.Wake:
+	case fleet.SetSpec, fleet.Kept, fleet.Report, fleet.Adopt, fleet.Ask, fleet.ClientsRead, fleet.Sampled, fleet.Members, fleet.Groups, fleet.Clock, fleet.Agent, fleet.Wake:
 		return // no host has such a thing to tell
 	}
 	h.told.add(ev, func(gone fleet.Event) {

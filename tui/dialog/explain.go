@@ -46,7 +46,7 @@ func NewExplain(x *page.Context, ref id.Ref) *Explain {
 		if d, ok := s.Drill(ref.Name); ok {
 			e.state, e.why, e.since = theme.OfDrill(d.Phase), d.Reason, d.Started
 		}
-	case id.KindFleet, id.KindListener, id.KindClients, id.KindFault:
+	case id.KindFleet, id.KindListener, id.KindClients, id.KindFault, id.KindLink, id.KindGroup:
 	}
 	e.chain = x.Chain(page.LastAbout(x, ref))
 	return e

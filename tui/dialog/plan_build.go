@@ -34,7 +34,7 @@ const linesMost = 6
 
 // build makes the plan of a command from a picture.
 func build(c api.Command, s *api.Status) plan {
-	p := plan{verb: strings.ToUpper(verb(c)), refusals: c.Check(s), confirm: api.Confirmation(c, s)}
+	p := plan{verb: strings.ToUpper(verb(c)), refusals: api.Check(c, s), confirm: api.Confirmation(c, s)}
 	if t := c.Targets(); len(t) > 0 {
 		p.subject = t[0].Name
 		if len(t) > 1 {

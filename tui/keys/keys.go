@@ -220,7 +220,7 @@ func ScopeOf(kind id.Kind) (Scope, bool) {
 		return OnDrill, true
 	case id.KindFault:
 		return OnFault, true
-	case id.KindFleet, id.KindSite, id.KindListener, id.KindPool, id.KindClients:
+	case id.KindFleet, id.KindSite, id.KindListener, id.KindPool, id.KindClients, id.KindLink, id.KindGroup:
 	}
 	return "", false
 }

@@ -81,7 +81,7 @@ func (p *Overview) Open(x *Context, ref id.Ref) bool {
 		return p.sites.Select(ref.Name)
 	case id.KindFleet:
 		return true
-	case id.KindHost, id.KindListener, id.KindPool, id.KindBackend, id.KindClients, id.KindDrill, id.KindFault:
+	case id.KindHost, id.KindListener, id.KindPool, id.KindBackend, id.KindClients, id.KindDrill, id.KindFault, id.KindLink, id.KindGroup:
 	}
 	return false
 }
@@ -240,7 +240,7 @@ func PageOf(k id.Kind) string {
 		return "drills"
 	case id.KindFault:
 		return "faults"
-	case id.KindFleet, id.KindSite:
+	case id.KindFleet, id.KindSite, id.KindLink, id.KindGroup:
 	}
 	return "overview"
 }

@@ -118,7 +118,7 @@ func (p *Pools) Open(x *Context, ref id.Ref) bool {
 			return false
 		}
 		pool = b.Pool
-	case id.KindPool, id.KindFleet, id.KindSite, id.KindHost, id.KindDrill, id.KindFault:
+	case id.KindPool, id.KindFleet, id.KindSite, id.KindHost, id.KindDrill, id.KindFault, id.KindLink, id.KindGroup:
 	}
 	p.make(x)
 	if !p.pools.Select(pool) {

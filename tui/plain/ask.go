@@ -42,7 +42,7 @@ func (s *shell) do(ctx context.Context, cmd api.Command) error {
 // ask has a command confirmed where that is needed, and sends it.
 func (s *shell) ask(ctx context.Context, c api.Client, st *api.Status, cmd api.Command) (api.Receipt, error) {
 	req := api.Request{Command: cmd, By: s.actor(), Why: s.why, DryRun: s.dryRun}
-	refusals := cmd.Check(st)
+	refusals := api.Check(cmd, st)
 	if need := api.Confirmation(cmd, st); need != "" && !api.Stops(refusals, true) {
 		switch {
 		case s.yes || s.dryRun:

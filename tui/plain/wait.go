@@ -24,7 +24,7 @@ func (s *shell) until(ctx context.Context, q query) error {
 		states = append(states, "serving", "rising", "standby", "draining", "drained", "ejected", "out", "idle")
 	case id.KindDrill:
 		states = append(states, "idle", "checking", "running", "reverting", "settling", "passed", "failed", "aborted", "refused")
-	case id.KindFleet, id.KindSite, id.KindHost, id.KindListener, id.KindPool, id.KindClients, id.KindFault:
+	case id.KindFleet, id.KindSite, id.KindHost, id.KindListener, id.KindPool, id.KindClients, id.KindFault, id.KindLink, id.KindGroup:
 	}
 	if !slices.Contains(states, q.until) {
 		return usage(fmt.Errorf("--until %q%s is no state of %s; they are %s", clean(q.until), nearest(q.until, states), q.kind.name, strings.Join(states, ", ")))
@@ -197,7 +197,7 @@ func unsettled(cmd api.Command, before, now *api.Status, answer *api.Event) (lef
 						return fmt.Errorf("%s: %s", e.ref, e.row[len(e.row)-1]), nil
 					}
 				}
-			case id.KindFleet, id.KindSite, id.KindClients, id.KindDrill, id.KindFault:
+			case id.KindFleet, id.KindSite, id.KindClients, id.KindDrill, id.KindFault, id.KindLink, id.KindGroup:
 			}
 		}
 	case api.StartDrill: // followed by its own verb

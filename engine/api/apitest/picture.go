@@ -28,7 +28,7 @@ func (s *suite) whole() {
 		s.Errorf("a picture of %s from a fleet that was started at %s", st.At, st.Started)
 	}
 	first := s.encode(st)
-	for _, list := range []string{"sites", "hosts", "listeners", "pools", "backends", "clients", "faults", "drills", "problems"} {
+	for _, list := range []string{"sites", "hosts", "listeners", "pools", "backends", "clients", "faults", "drills", "problems", "links", "groups"} {
 		if bytes.Contains(first, []byte(`"`+list+`":null`)) {
 			s.Errorf("%s is null; an empty list is []", list)
 		}
@@ -81,6 +81,12 @@ func names(st *api.Status) map[id.Kind][]string {
 	}
 	for i := range st.Drills {
 		all[id.KindDrill] = append(all[id.KindDrill], st.Drills[i].Name)
+	}
+	for i := range st.Links {
+		all[id.KindLink] = append(all[id.KindLink], st.Links[i].Name)
+	}
+	for i := range st.Groups {
+		all[id.KindGroup] = append(all[id.KindGroup], st.Groups[i].Name)
 	}
 	return all
 }
