@@ -28,8 +28,10 @@ type Operation struct {
 	Returned time.Duration `json:"returned"`
 	// Unknown: nobody said what became of it. It may have been done at any time
 	// since, or never.
-	Unknown bool   `json:"unknown,omitempty"`
-	Why     string `json:"why,omitempty"` // the reason of an Unknown
+	Unknown bool `json:"unknown,omitempty"`
+	// Void: it was not done.
+	Void bool   `json:"void,omitempty"`
+	Why  string `json:"why,omitempty"` // the reason of an Unknown or a Void
 }
 
 const (
@@ -44,10 +46,12 @@ func (o *Operation) String() string {
 	if o.Unknown {
 		when = fmt.Sprintf("%.4f..?", o.Called.Seconds())
 	}
-	switch o.Kind {
-	case opGet:
+	switch {
+	case o.Void:
+		return fmt.Sprintf("%s %s: %s %s: nothing: %s", when, o.Client, o.Kind, o.Key, o.Why)
+	case o.Kind == opGet:
 		return fmt.Sprintf("%s %s: %s is %q", when, o.Client, o.Key, o.Value)
-	case opPut:
+	case o.Kind == opPut:
 		return fmt.Sprintf("%s %s: %s = %q", when, o.Client, o.Key, o.Value)
 	}
 	return fmt.Sprintf("%s %s: %s %q -> %q, refused %v", when, o.Client, o.Key, o.Expect, o.Value, o.Refused)
@@ -76,8 +80,7 @@ type Workload struct {
 	Think    time.Duration // between two operations of a client, at most
 	Patience time.Duration // for one operation
 	Clock    func() time.Duration
-	// Done hears each operation whose outcome matters. It is called by one client
-	// at a time.
+	// Done hears each operation. It is called by one client at a time.
 	Done func(*Operation)
 
 	mu   sync.Mutex
@@ -101,13 +104,15 @@ func (w *Workload) Run(ctx context.Context, name string, f Facts, r *rand.Rand) 
 		asked, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Patience)
 		switch k := r.IntN(5); {
 		case k < 2 || k == 2 && !ok:
-			if a, err := f.Ask(asked, facts.Get{Key: o.Key}); err == nil {
-				known[o.Key] = read{}
-				if len(a.Facts) > 0 {
-					o.Value = string(a.Facts[0].Value)
-					known[o.Key] = read{o.Value, a.Facts[0].Revision}
-				}
-				w.done(o)
+			a, err := f.Ask(asked, facts.Get{Key: o.Key})
+			if err != nil {
+				o.Void, o.Why = true, err.Error()
+				break
+			}
+			known[o.Key] = read{}
+			if len(a.Facts) > 0 {
+				o.Value = string(a.Facts[0].Value)
+				known[o.Key] = read{o.Value, a.Facts[0].Revision}
 			}
 		default:
 			o.Kind, o.Value = opPut, fmt.Sprintf("%s-%d", name, n)
@@ -122,15 +127,17 @@ func (w *Workload) Run(ctx context.Context, name string, f Facts, r *rand.Rand) 
 			switch {
 			case errors.As(err, &unknown):
 				o.Unknown, o.Why = true, err.Error()
-				w.done(o)
-			case err == nil && result.Reason == facts.ReasonNone:
+			case err != nil:
+				o.Void, o.Why = true, err.Error()
+			case result.Reason == facts.ReasonNone:
 				known[o.Key] = read{o.Value, result.Revision}
-				w.done(o)
-			case err == nil && result.Reason == facts.ReasonChanged:
+			case result.Reason == facts.ReasonChanged:
 				o.Refused = true
-				w.done(o)
+			default:
+				o.Void, o.Why = true, result.Reason.Sentence()
 			}
 		}
+		w.done(o)
 		cancel()
 		select {
 		case <-ctx.Done():

@@ -24,6 +24,7 @@ type Network struct {
 	mu    sync.Mutex
 	hosts []*Host
 	links int
+	ends  []io.Closer // of what the lab itself runs there
 }
 
 // New prepares an empty network, in place of the one before. dir must exist; see
@@ -178,11 +179,15 @@ func (h *Host) Talk(label string, more []string, name string, args ...string) (i
 	if in, err = cmd.StdinPipe(); err != nil {
 		return nil, nil, nil, fmt.Errorf("lab: %w", err)
 	}
-	if out, err = cmd.StdoutPipe(); err != nil {
+	// Not StdoutPipe: that ends with the program, whether all was read or not.
+	r, w, err := os.Pipe()
+	if err != nil {
 		return nil, nil, nil, fmt.Errorf("lab: %w", err)
 	}
+	defer w.Close()
+	cmd.Stdout = w
 	p, err = h.start(label, cmd, false)
-	return in, out, p, err
+	return in, r, p, err
 }
 
 func (h *Host) start(label string, cmd *exec.Cmd, whole bool) (*Process, error) {
@@ -274,11 +279,21 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }
 
+// closes has Close end something.
+func (n *Network) closes(c io.Closer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ends = append(n.ends, c)
+}
+
 // Close ends everything that the network started and removes it.
 func (n *Network) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var first error
+	for _, c := range n.ends {
+		_ = c.Close()
+	}
 	for _, h := range n.hosts {
 		for _, p := range h.processes {
 			p.Stop()
