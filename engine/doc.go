@@ -69,6 +69,7 @@
 //	when a backend counts as down       engine/probe/hysteresis.go
 //	how a flow picks a backend          engine/balance/pick.go, engine/maglev
 //	how a kind of probe is done         engine/system/probing
+//	which hosts keep which facts        engine/seats
 //	what a spec may say                 engine/spec/fleet.go, then check_*.go
 //	a command                           engine/api/command.go; linters list the rest
 //	what a drill measures               engine/drill/measure.go

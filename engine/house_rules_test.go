@@ -37,7 +37,7 @@ var rooms = map[string]int{
 	"engine/member": floorDecider, "engine/replica": floorDecider, "engine/volume": floorDecider, "engine/snapshot": floorDecider,
 	"engine/image": floorDecider, "engine/mesh": floorDecider, "engine/share": floorDecider, "engine/object": floorDecider,
 	"engine/database": floorDecider, "engine/plan": floorDecider, "engine/drill": floorDecider, "engine/availability": floorDecider,
-	"engine/facts": floorDecider, "engine/keep": floorDecider, "engine/coordinator": floorDecider,
+	"engine/facts": floorDecider, "engine/keep": floorDecider, "engine/coordinator": floorDecider, "engine/seats": floorDecider,
 
 	"engine/host": floorHost, "engine/fleet": floorFleet, "engine/report": floorFleet,
 
@@ -69,6 +69,8 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/spec", "engine/id", "the spec checks names"},
 	{"engine/report", "engine/fleet", "it carries what hosts tell the fleet"},
 	{"engine/system/uplink", "engine/system/identity", "lines are mutual TLS, on the agent's port"},
+	{"engine/seats", "engine/replica", "it decides who takes part in replicas"},
+	{"engine/seats", "engine/member", "who is alive is decided there"},
 	{"engine/system/local", "engine/system/*", "it composes a fleet of all of them"},
 	{"engine/system/local", "engine/remote", "it serves its client on the state directory's socket"},
 	{"engine/system/access", "engine/remote", "it serves the API on the host's port"},
