@@ -83,6 +83,9 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/liveness", "engine/system/gossip", "it carries out what member asks for"},
 	{"engine/system/hosting", "engine/system/probing", "it composes one host"},
 	{"engine/system/hosting", "engine/system/proxy", "it composes one host"},
+	{"engine/system/quorum", "engine/system/identity", "its connections are between hosts that prove who they are"},
+	{"engine/system/quorum", "engine/system/journal", "it has the replicas' journal written"},
+	{"engine/system/identity/identitytest", "engine/system/identity", "it makes identities for tests"},
 	{"engine/system/*", "engine/system/cause", "one wording for what the network says"},
 	{"engine/system/*", "engine/system/durable", "one way to replace a file"},
 	{"engine/system/*", "engine/system/loop", "the clock is the loops' clock"},
@@ -119,6 +122,7 @@ var upper = []struct {
 	{"engine/system/local", []string{""}, "it is a whole world; main picks one"},
 	{"engine/system/agent", []string{""}, "it is a whole world; main picks one"},
 	{"engine/api/apitest", nil, "it is for tests"},
+	{"engine/system/identity/identitytest", nil, "it is for tests"},
 	{"engine/storytest", nil, "it is for tests"},
 }
 

@@ -180,7 +180,8 @@ type Answer struct {
 	Forgotten bool // Since: the changes are not there any more; List anew
 }
 
-func (x Answer) encode() []byte {
+// Encode returns an answer's bytes.
+func (x Answer) Encode() []byte {
 	b := binary.AppendUvarint(nil, x.Revision)
 	b = wire.AppendBool(wire.AppendBool(b, x.More), x.Forgotten)
 	b = binary.AppendUvarint(b, uint64(len(x.Facts)))

@@ -185,9 +185,9 @@ func insert(keys []string, key string) []string {
 func (s *Store) Query(query []byte) []byte {
 	q, err := DecodeQuery(query)
 	if err != nil {
-		return Answer{Revision: s.revision}.encode()
+		return Answer{Revision: s.revision}.Encode()
 	}
-	return s.Ask(q).encode()
+	return s.Ask(q).Encode()
 }
 
 // Ask answers a question. What it returns must not be changed.

@@ -80,6 +80,7 @@ func (g *group) afterRestore() {
 	}
 	q.proposals = rest
 	g.host.applied(g.id)
+	g.host.moved(g.id)
 }
 
 // change takes a new list of seats in. New members come first, as learners; once
@@ -223,6 +224,7 @@ func (g *group) applyChange(index uint64, cc *pb.ConfChangeV2) {
 		g.image.members = next
 	}
 	g.conf = g.raft.ApplyConfChange(cc)
+	g.host.moved(g.id)
 	if !g.joint() {
 		for _, m := range g.image.members.clone().all {
 			if m.Role == Leaving {

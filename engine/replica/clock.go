@@ -38,6 +38,7 @@ func (c *clock) observe(g *group) bool {
 	if is.RaftState == c.role && is.GetTerm() == c.term && is.GetVote() == c.vote && is.Lead == c.lead {
 		return false
 	}
+	g.host.moved(g.id)
 	led := c.role == raft.StateLeader
 	c.role, c.term, c.vote, c.lead = is.RaftState, is.GetTerm(), is.GetVote(), is.Lead
 	c.reset(g)

@@ -11,12 +11,15 @@ type Effects struct {
 	Answers []Answer
 	Notes   []Note
 	Applied []GroupID // their machines changed
+	Moved   []GroupID // who leads them, who is in them, or whether they take part here changed
 }
 
 // A Send carries a frame to a host. It may be lost, doubled, late or overtaken.
 type Send struct {
 	To    string
 	Frame []byte
+	// Bulk says that it is a large snapshot, for which nothing else should wait.
+	Bulk bool
 }
 
 // A Write must become durable and is answered by Wrote or WriteFailed. There is
@@ -46,4 +49,5 @@ type Note struct {
 func (e *Effects) Reset() {
 	e.Sends, e.Writes, e.Drops = e.Sends[:0], e.Writes[:0], e.Drops[:0]
 	e.Answers, e.Notes, e.Applied = e.Answers[:0], e.Notes[:0], e.Applied[:0]
+	e.Moved = e.Moved[:0]
 }

@@ -29,6 +29,7 @@ type packet struct {
 	// as that member if this is its journal still. Zero: it may not begin.
 	invite  uint64
 	witness bool // begin as a witness
+	bulk    bool // a snapshot; not sent
 	body    []byte
 }
 
@@ -50,7 +51,14 @@ type frames struct {
 	closed     []Send
 }
 
+// add puts a packet into its host's frame. A large snapshot goes in one of its own,
+// so that the heartbeats of the same step need not wait for it.
 func (f *frames) add(host string, p packet) {
+	if p.bulk && len(p.body) >= bulkSize {
+		b := binary.AppendUvarint([]byte{frameVersion}, f.generation)
+		f.closed = append(f.closed, Send{To: host, Frame: p.append(b), Bulk: true})
+		return
+	}
 	b, ok := f.open[host]
 	if !ok {
 		f.hosts = append(f.hosts, host)
@@ -60,7 +68,7 @@ func (f *frames) add(host string, p packet) {
 	}
 	b = p.append(b)
 	if len(b) >= frameAim {
-		f.closed = append(f.closed, Send{host, b})
+		f.closed = append(f.closed, Send{To: host, Frame: b})
 		b = nil
 	}
 	if f.open == nil {
@@ -75,7 +83,7 @@ func (f *frames) flush(out *Effects, send bool) {
 		out.Sends = append(out.Sends, f.closed...)
 		for _, host := range f.hosts {
 			if b := f.open[host]; len(b) > 0 {
-				out.Sends = append(out.Sends, Send{host, b})
+				out.Sends = append(out.Sends, Send{To: host, Frame: b})
 			}
 		}
 	}

@@ -233,6 +233,7 @@ func (g *group) guard(do func()) {
 		if r := recover(); r != nil {
 			g.halted = fmt.Sprint(r)
 			g.raft = nil
+			g.host.moved(g.id)
 			note := Note{g.id, ReasonHalted, g.halted}
 			if g.host.out == nil {
 				g.host.began = append(g.host.began, note)

@@ -111,6 +111,7 @@ func sortedGroups(found *journal.Recovered) []string {
 }
 
 func (s *Groups) insert(g *group) {
+	s.moved(g.id)
 	at, found := slices.BinarySearchFunc(s.order, g.id, func(x *group, name GroupID) int { return strings.Compare(string(x.id), string(name)) })
 	if found {
 		// Until the new base is durable the journal needs the old one.
@@ -254,6 +255,7 @@ func (s *Groups) create(ev Create) {
 func (s *Groups) remove(g *group) {
 	s.order = slices.DeleteFunc(s.order, func(x *group) bool { return x == g })
 	g.dead = true
+	s.moved(g.id)
 }
 
 // begin makes a replica without memory, as a member that was just added. It

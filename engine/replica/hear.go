@@ -216,6 +216,7 @@ func (g *group) hear(m *pb.Message) {
 // must not vote, and asks for a new place.
 func (g *group) forgot(why string) {
 	g.host.note(g.id, ReasonLost, "%s", why)
+	g.host.moved(g.id)
 	g.failRequests(ReasonLost)
 	g.raft = nil
 	g.lost = true
@@ -239,6 +240,7 @@ func (g *group) notice() {
 // leave forgets the group: another member says that this one was removed.
 func (g *group) leave(from string) {
 	g.host.note(g.id, ReasonRemoved, "member %d, says %s", g.member, from)
+	g.host.moved(g.id)
 	g.failRequests(ReasonRemoved)
 	g.raft = nil
 	g.gone = true

@@ -21,6 +21,9 @@ const (
 	FrameSizeMax = 64 << 20
 	// frameAim is where a frame is closed and the next one begun.
 	frameAim = 1 << 20
+	// bulkSize is from when on a snapshot goes in a frame of its own: a millisecond
+	// on a local network.
+	bulkSize = 128 << 10
 	// entriesKept and entriesKeptBytes are what stays in memory of what is applied,
 	// for followers that are a little late; a later one gets a snapshot.
 	entriesKept      = 4096

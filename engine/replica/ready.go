@@ -139,6 +139,7 @@ func (g *group) send(m *pb.Message) {
 	}
 	if m.GetType() == pb.MsgSnap {
 		g.moves.snapshots[m.GetTo()] = g.host.now
+		p.bulk = true
 	}
 	body, err := proto.Marshal(m)
 	if err != nil {
@@ -214,6 +215,16 @@ func (g *group) applyEntry(e *pb.Entry) {
 			panic(err)
 		}
 		g.applyChange(e.GetIndex(), cc)
+	}
+}
+
+// moved notes that something of a group changed that is not its machine.
+func (s *Groups) moved(name GroupID) {
+	if s.out == nil {
+		return // while it is made nobody knows another state
+	}
+	if n := len(s.out.Moved); n == 0 || s.out.Moved[n-1] != name {
+		s.out.Moved = append(s.out.Moved, name)
 	}
 }
 

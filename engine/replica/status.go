@@ -91,3 +91,12 @@ func (s *Groups) Machine(name GroupID) Machine {
 	}
 	return nil
 }
+
+// Leader is the host that leads a group, as far as this one knows, and the empty
+// string when it does not.
+func (s *Groups) Leader(name GroupID) string {
+	if g := s.group(name); g != nil && g.active() {
+		return g.leaderHost()
+	}
+	return ""
+}

@@ -185,6 +185,7 @@ func (s *Groups) wrote(op uint64) {
 		w.mute = ""
 		for _, g := range s.order {
 			g.clock.reset(g)
+			s.moved(g.id)
 		}
 	}
 	s.release(f.items, f.write.Segment)
@@ -260,6 +261,9 @@ func (s *Groups) hush(why Reason, detail string) {
 		return
 	}
 	s.writer.mute = why
+	for _, g := range s.order {
+		s.moved(g.id)
+	}
 	s.note("", why, "%s", detail)
 	for _, g := range s.order {
 		if g.leads() {
