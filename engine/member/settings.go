@@ -1,6 +1,10 @@
 package member
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/spec"
+)
 
 // Settings are the times of the decisions.
 type Settings struct {
@@ -51,9 +55,9 @@ func (s Settings) FarDetection() time.Duration {
 const (
 	// HostsMax is how many hosts of a site one view can have: with names of
 	// usual length it fits one packet of 1,400 bytes. FleetMax is how many hosts
-	// a fleet has.
-	HostsMax = 32
-	FleetMax = 512
+	// a fleet has. A spec with more is refused.
+	HostsMax = spec.HostsMax
+	FleetMax = spec.FleetHostsMax
 	// GatewaysOf is how many hosts of a site talk to other sites: one may die.
 	GatewaysOf = 2
 	// HopsMax is how often a view is passed on: to a third site, from there to

@@ -8,12 +8,9 @@ import (
 
 func sortStrings(s []string) { sort.Strings(s) }
 
-// Bounds of the loopback plan: each site has a second octet of its own, each
-// host a last one.
-const (
-	sitesMax = 200
-	hostsMax = 250
-)
+// sitesMax is how many sites there are: each has a second octet of its own in the
+// loopback plan.
+const sitesMax = 200
 
 func (c *checker) checkSites() {
 	f := c.fleet
@@ -27,6 +24,7 @@ func (c *checker) checkSites() {
 	c.sites = register(c, "sites", f.Sites, func(s *Site) string { return s.Name })
 	c.hosts, c.hostSite = map[string]*Host{}, map[string]string{}
 	addresses := map[string]string{}
+	total, serving := 0, false
 	for s := range f.Sites {
 		site := &f.Sites[s]
 		if site.Title == "" {
@@ -36,9 +34,10 @@ func (c *checker) checkSites() {
 		switch {
 		case len(site.Hosts) == 0:
 			c.bad(path, "the site has no host", "expected at least one")
-		case len(site.Hosts) > hostsMax:
-			c.bad(path, fmt.Sprintf("%d hosts", len(site.Hosts)), fmt.Sprintf("at most %d in a site are supported", hostsMax))
+		case len(site.Hosts) > HostsMax:
+			c.bad(path, fmt.Sprintf("%d hosts", len(site.Hosts)), fmt.Sprintf("at most %d in a site are supported; make two sites of it", HostsMax))
 		}
+		total, serving = total+len(site.Hosts), serving || !site.Witness
 		for h := range site.Hosts {
 			host := &site.Hosts[h]
 			at := fmt.Sprintf("%s[%d]", path, h)
@@ -61,6 +60,19 @@ func (c *checker) checkSites() {
 			addresses[host.Address] = "host " + host.Name
 		}
 	}
+	if total > FleetHostsMax {
+		c.bad("sites", fmt.Sprintf("%d hosts", total), fmt.Sprintf("at most %d in a fleet are supported; make two fleets of it", FleetHostsMax))
+	}
+	if len(f.Sites) > 0 && !serving {
+		c.bad("sites[0].witness", "every site is a witness", "expected at least one that keeps the data and serves")
+	}
+}
+
+// serves refuses what would run in a witness site.
+func (c *checker) serves(path, what, site string) {
+	if s := c.sites[site]; s != nil && s.Witness {
+		c.bad(path, fmt.Sprintf("site %s is a witness", site), "its hosts only vote: put the "+what+" elsewhere, or take witness from the site")
+	}
 }
 
 func (c *checker) checkListeners() {
@@ -73,6 +85,7 @@ func (c *checker) checkListeners() {
 
 func (c *checker) checkListener(l *Listener, path string) {
 	site, ok := known(c, path+".site", "site", l.Site, c.sites)
+	c.serves(path+".site", "listener", l.Site)
 	if l.Protocol == "" {
 		c.bad(path+".protocol", "the protocol is missing", "expected one of tcp, udp, http, https, tls-passthrough")
 	}

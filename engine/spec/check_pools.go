@@ -34,6 +34,7 @@ func (c *checker) checkPools() {
 
 func (c *checker) checkPool(p *Pool, path string) {
 	known(c, path+".site", "site", p.Site, c.sites)
+	c.serves(path+".site", "pool", p.Site)
 	if p.Scheduler == "" {
 		p.Scheduler = WRR
 	}
@@ -176,6 +177,7 @@ func (c *checker) checkClients() {
 		}
 		if x.From != "" {
 			known(c, path+".from", "site", x.From, c.sites)
+			c.serves(path+".from", "clients", x.From)
 		}
 		if !(x.Rate >= 0.1 && x.Rate <= 10000) {
 			c.bad(path+".rate", fmt.Sprintf("%g is out of range", x.Rate), "expected 0.1 to 10000 requests per second")

@@ -24,7 +24,11 @@ type Site struct {
 	Name string `yaml:"name"`
 	// Title is for people, such as Tokyo. Defaults to Name.
 	Title string `yaml:"title,omitempty"`
-	Hosts []Host `yaml:"hosts"`
+	// Witness makes the site a third place for two others, or a fifth for four: one
+	// of its hosts votes for the fleet and keeps no data, and none serves anything.
+	// Any small machine will do that survives the loss of either site.
+	Witness bool   `yaml:"witness,omitempty"`
+	Hosts   []Host `yaml:"hosts"`
 }
 
 // Host is one machine.

@@ -7,6 +7,13 @@ const (
 	WeightDefault = 100 // the reference's default
 )
 
+// Sizes of a fleet. What hosts say of each other bounds them: a report about a site
+// is one packet, and every host keeps a view of all others.
+const (
+	HostsMax      = 32  // of a site
+	FleetHostsMax = 512 // of all sites
+)
+
 // Protocol of a listener.
 type Protocol string
 
