@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 		exit(flood(os.Getenv("HOLDFAST_LAB_ADDRESS")))
 	case "clocks":
 		exit(clocks())
+	case "facts":
+		exit(factsClients(os.Getenv("HOLDFAST_LAB_CONFIG")))
+	case "replica":
+		exit(replicaHost(os.Getenv("HOLDFAST_LAB_CONFIG")))
 	case "idle":
 		n, _ := strconv.Atoi(os.Getenv("HOLDFAST_LAB_COUNT"))
 		exit(idle(os.Getenv("HOLDFAST_LAB_ADDRESS"), n))
