@@ -43,6 +43,10 @@ type Update struct {
 type Actor struct {
 	Name string `json:"name"`           // user name, or key fingerprint
 	From string `json:"from,omitempty"` // console, command line, drill, API
+	// What else the agent that let them in knows; the audit log keeps it.
+	Key     string `json:"key,omitempty"`     // fingerprint of what they proved to have
+	Role    Role   `json:"role,omitempty"`    // empty: they are on the host, and may do all
+	Session string `json:"session,omitempty"` // ties what they do in one session
 }
 
 // Request is a command with who asks and why.

@@ -31,6 +31,21 @@ func (c Chain) Next(at time.Time, e Entry) (Record, []byte, Chain, error) {
 	return r, line, Chain{r.Seq, h}, nil
 }
 
+// Follow reads the line that comes next, with its line feed, and returns the chain
+// that it makes.
+func (c Chain) Follow(line []byte) (Record, Chain, error) {
+	r, h, err := Decode(line)
+	switch {
+	case err != nil:
+		return Record{}, c, fmt.Errorf("audit: record %d: %w", c.seq+1, err)
+	case r.Seq != c.seq+1:
+		return Record{}, c, fmt.Errorf("audit: record %d stands where %d should", r.Seq, c.seq+1)
+	case r.Prev != c.head:
+		return Record{}, c, fmt.Errorf("audit: record %d does not follow the record before it", r.Seq)
+	}
+	return r, Chain{r.Seq, h}, nil
+}
+
 // BrokenError says where a log is not what was written.
 type BrokenError struct {
 	Line int    // from 1

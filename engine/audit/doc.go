@@ -3,9 +3,9 @@
 // without every later one saying so.
 //
 // It is the sum only: entries in, lines out, lines in, verdict out. A world keeps
-// the lines. Today that is a file in the state directory; the same lines can be
-// the entries of a replicated group, because what a line is depends on nothing
-// but the chain's head, the moment and the entry.
+// the lines: in files of a state directory, or in the facts of a group of hosts,
+// because what a line is depends on nothing but the chain's head, the moment and
+// the entry.
 //
 // # The line
 //

@@ -46,6 +46,7 @@ type Entry struct {
 	Rev     uint64 `json:"rev,omitempty"`     // of the spec that was seen
 	Event   uint64 `json:"event,omitempty"`   // the fleet's event of the command
 	Of      uint64 `json:"of,omitempty"`      // the record that this one answers
+	Host    string `json:"host,omitempty"`    // that wrote it
 }
 
 // Hash names a line.
@@ -161,7 +162,7 @@ func Decode(line []byte) (Record, Hash, error) {
 // tidy cuts every field to its bound, and takes out what a terminal would obey:
 // people will read the file with whatever is at hand.
 func (e Entry) tidy() Entry {
-	for _, f := range []*string{&e.Who, &e.Name, &e.Role, &e.From, &e.Session, &e.Command, &e.Why, &e.Outcome, &e.Detail, &e.Receipt} {
+	for _, f := range []*string{&e.Who, &e.Name, &e.Role, &e.From, &e.Session, &e.Command, &e.Why, &e.Outcome, &e.Detail, &e.Receipt, &e.Host} {
 		*f = tidy(*f)
 	}
 	e.Kind = Kind(tidy(string(e.Kind)))
