@@ -24,6 +24,11 @@ type Store interface {
 	KeepWords(ctx context.Context, w fleet.Words) error
 }
 
+// ReportStore is a Store that keeps the reports of drills too.
+type ReportStore interface {
+	KeepReports(ctx context.Context, all []api.Drill) error
+}
+
 // World is what the clerk is part of. Its functions are called on the clerk's
 // loop: they must not wait for anybody who waits for that loop.
 type World struct {
@@ -148,6 +153,7 @@ func (c *Clerk) carry(_ instant.Instant, out *fleet.Effects) {
 		c.users.begin(out.Begin)
 	}
 	c.finish(out)
+	c.keeping.report(out.Reports)
 	if out.StartProbes != nil {
 		c.users.startProbes(*out.StartProbes)
 	}

@@ -23,6 +23,7 @@ type keeping struct {
 	mu      sync.Mutex
 	specs   []fleet.Keep // to be written, oldest first: each is a revision
 	words   *fleet.Words // to be written
+	reports []api.Drill  // to be written; the last of each drill counts
 	waiting []func(error)
 	wake    chan struct{}
 }
@@ -49,6 +50,23 @@ func (k *keeping) want(spec *fleet.Keep, words *fleet.Words, answer func(error))
 	}
 }
 
+// report has reports of drills written, if there is a place for them.
+func (k *keeping) report(all []api.Drill) {
+	if _, ok := k.store.(ReportStore); !ok || len(all) == 0 {
+		return
+	}
+	k.mu.Lock()
+	for i := range all {
+		k.reports = slices.DeleteFunc(k.reports, func(d api.Drill) bool { return d.Name == all[i].Name })
+		k.reports = append(k.reports, all[i])
+	}
+	k.mu.Unlock()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
 // run writes until ctx ends.
 func (k *keeping) run(ctx context.Context) {
 	again := time.NewTimer(keepAgain)
@@ -70,8 +88,8 @@ func (k *keeping) run(ctx context.Context) {
 // write writes once what is newest, and says whether all of it is written.
 func (k *keeping) write(ctx context.Context) bool {
 	k.mu.Lock()
-	specs, w, waiting := k.specs, k.words, k.waiting
-	k.specs, k.words, k.waiting = nil, nil, nil
+	specs, w, reports, waiting := k.specs, k.words, k.reports, k.waiting
+	k.specs, k.words, k.reports, k.waiting = nil, nil, nil, nil
 	k.mu.Unlock()
 	var failed error
 	for len(specs) > 0 && failed == nil {
@@ -91,15 +109,22 @@ func (k *keeping) write(ctx context.Context) bool {
 			failed = err
 		}
 	}
+	// Those who wait do not wait for a report of a drill.
+	for _, answer := range waiting {
+		answer(failed)
+	}
+	if len(reports) > 0 && failed == nil {
+		if failed = k.store.(ReportStore).KeepReports(ctx, reports); failed == nil {
+			reports = nil
+		}
+	}
 	k.mu.Lock()
+	k.reports = append(reports, k.reports...)
 	k.specs = append(specs, k.specs...) // what failed is tried again
 	if k.words == nil {                 // unless there is something newer
 		k.words = w
 	}
 	k.mu.Unlock()
-	for _, answer := range waiting {
-		answer(failed)
-	}
 	return failed == nil
 }
 
@@ -118,7 +143,7 @@ func (c *Clerk) finish(out *fleet.Effects) {
 	keeps := out.Keep != nil || out.Words != nil
 	if !c.options.Strict {
 		c.give(out.Hosts, out.Faults)
-	} else if keeps || len(c.queue) > 0 || len(out.Hosts)+len(out.Faults) > 0 {
+	} else if keeps || len(out.Hosts)+len(out.Faults) > 0 {
 		// The effects are used again by the next Step.
 		hosts, faults := slices.Clone(out.Hosts), slices.Clone(out.Faults)
 		c.later(&order{give: func() { c.give(hosts, faults) }, kept: !keeps}, keeps)

@@ -113,7 +113,8 @@ func (l *Liveness) Counts() gossip.Counts { return l.beats.Counts() }
 // goodbyeWait is how long the last heartbeats may take.
 const goodbyeWait = time.Second
 
-// Run takes part until ctx ends, and says goodbye.
+// Run takes part until ctx ends, and says goodbye; not when the cause is
+// loop.ErrPowerCut.
 func (l *Liveness) Run(ctx context.Context) error {
 	hear, deaf := context.WithCancel(context.WithoutCancel(ctx))
 	defer deaf()
@@ -127,19 +128,29 @@ func (l *Liveness) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		l.loop.Tell(hear, member.Shutdown{})
 		err = context.Cause(ctx)
 	case err = <-failed:
 	}
 	l.mu.Lock()
 	lan, wan := l.lan, l.wan
 	l.mu.Unlock()
-	if ctx.Err() != nil {
-		err = errors.Join(err, leave(lan, wan))
+	if errors.Is(err, loop.ErrPowerCut) || ctx.Err() == nil {
+		deaf()
+		all.Wait()
+		return errors.Join(err, lan.Close(), closed(wan))
 	}
+	l.loop.Tell(hear, member.Shutdown{})
+	err = errors.Join(err, leave(lan, wan))
 	deaf()
 	all.Wait()
 	return err
+}
+
+func closed(list *gossip.List) error {
+	if list == nil {
+		return nil
+	}
+	return list.Close()
 }
 
 // leave says goodbye in the lists, both at once, and does not wait for those who

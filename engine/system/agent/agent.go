@@ -1,0 +1,347 @@
+// Package agent runs one host of a fleet for real. It composes: who this host is
+// and whom it believes, who lives, what is agreed on, the host itself with its data
+// path, and who keeps the picture.
+//
+// The host does not wait for any of the others: it serves by the spec that it knew
+// last, and goes on when all else is cut off.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/coordinator"
+	"github.com/holdfast-edge/holdfast/engine/fleet"
+	"github.com/holdfast-edge/holdfast/engine/member"
+	"github.com/holdfast-edge/holdfast/engine/remote"
+	"github.com/holdfast-edge/holdfast/engine/replica"
+	"github.com/holdfast-edge/holdfast/engine/seats"
+	"github.com/holdfast-edge/holdfast/engine/spec"
+	"github.com/holdfast-edge/holdfast/engine/system/access"
+	"github.com/holdfast-edge/holdfast/engine/system/gossip"
+	"github.com/holdfast-edge/holdfast/engine/system/identity"
+	"github.com/holdfast-edge/holdfast/engine/system/liveness"
+	"github.com/holdfast-edge/holdfast/engine/system/loop"
+	"github.com/holdfast-edge/holdfast/engine/system/metrics"
+	"github.com/holdfast-edge/holdfast/engine/system/poll"
+	"github.com/holdfast-edge/holdfast/engine/system/quorum"
+	"github.com/holdfast-edge/holdfast/engine/system/statedir"
+	"github.com/holdfast-edge/holdfast/engine/system/uplink"
+)
+
+// Options of Run.
+type Options struct {
+	// Holder is who this host is, Files where that is kept.
+	Holder *identity.Holder
+	Files  identity.Files
+	State  *statedir.Dir
+	// Address is where the agent listens: its host's address in the spec. Port is of
+	// all agents of the fleet; 0: access.DefaultPort.
+	Address netip.Addr
+	Port    int
+	Log     *slog.Logger
+	Version string
+	// Metrics is the address, host:port, that serves /metrics, /live and /ready;
+	// empty: none does.
+	Metrics string
+	// Service is the program that runs as one of the fleet's own backends and its
+	// first arguments; empty: this program's own.
+	Service []string
+
+	Host, Site, Fleet string // as Holder says
+}
+
+// Agent is one host's agent.
+type Agent struct {
+	options Options
+	holder  *identity.Holder
+	state   *statedir.Dir
+	life    uint64
+	clock   *loop.Clock
+	poll    *poll.Poll // nil on systems without one
+
+	quorum   *quorum.Quorum
+	facts    *quorum.Facts // of the fleet
+	liveness *liveness.Liveness
+	uplink   *uplink.Host
+	own      *own
+	stand    *stand
+	seating  *seating
+	office   *loop.Loop[coordinator.Event, coordinator.Effects]
+	turns    chan coordinator.Term
+	client   *client // for people: of whoever keeps the picture
+	direct   *client // for other agents: of this one, if it does
+	pictures pictures
+
+	ctx context.Context // of Run
+	all sync.WaitGroup
+}
+
+// Run runs a host's agent until ctx ends, or until something ends without which it is
+// of no use, and says goodbye to the others.
+func Run(ctx context.Context, o Options) (err error) {
+	a, err := open(o)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx)
+}
+
+// open takes what the agent owns. Nothing runs yet.
+func open(o Options) (a *Agent, err error) {
+	self := o.Holder.Self()
+	o.Host, o.Site, o.Fleet = self.Host, self.Site, self.Fleet
+	if o.Host == "" {
+		return nil, fmt.Errorf("agent: %s is no host; an agent needs a host's certificate", self)
+	}
+	if o.Port == 0 {
+		o.Port = access.DefaultPort
+	}
+	if len(o.Service) == 0 {
+		program, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("agent: this program cannot find itself: %w", err)
+		}
+		o.Service = []string{program, "service"}
+	}
+	a = &Agent{
+		options: o, holder: o.Holder, state: o.State, clock: loop.NewClock(),
+		turns: make(chan coordinator.Term, 1), client: newClient(o.Host), direct: newClient(o.Host),
+	}
+	if a.life, err = o.State.NextLife(); err != nil {
+		return nil, err
+	}
+	if a.poll, err = poll.New(); err != nil {
+		a.poll = nil
+		o.Log.Debug("every probe has a goroutine", "reason", err.Error())
+	}
+	keys, err := gossip.ParseKeyring(a.holder.Credentials().Keys)
+	if err != nil {
+		return nil, fmt.Errorf("agent: the fleet's keys for heartbeats: %w", err)
+	}
+	a.uplink = uplink.NewHost(uplink.HostOptions{
+		Life: a.life, Clock: a.clock, Log: o.Log, Holder: a.holder,
+		Spec: a.ordered, Order: a.obey, Fault: a.fault, Share: a.share,
+		Called: a.called, Hung: a.hung,
+	})
+	a.uplink.SetCopy(true, "", nil)
+	a.own = newOwn(a)
+	a.quorum, err = quorum.Open(quorum.Options{
+		Host: o.Host, Dir: filepath.Join(o.State.Path, "journal"), Clock: a.clock, Log: o.Log, Holder: a.holder,
+		Address: a.address, Seats: a.seats, Timing: timing,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.facts = a.quorum.Facts(groupFleet)
+	a.liveness, err = liveness.New(liveness.Options{
+		Fleet: o.Fleet, Self: member.Host{Name: o.Host, Site: o.Site}, Address: o.Address, Life: a.life, Keys: keys,
+		Clock: a.clock, Log: o.Log, Changed: a.membersChanged,
+	})
+	if err != nil {
+		a.quorum.Close()
+		return nil, err
+	}
+	a.seating = newSeating(a)
+	a.stand = &stand{agent: a, facts: a.facts}
+	a.office = loop.New(loop.Options[coordinator.Event, coordinator.Effects]{
+		Name: "coordinator", Clock: a.clock, Log: o.Log, Machine: coordinator.New(o.Host), Wake: coordinator.Wake{},
+		Reset: (*coordinator.Effects).Reset, Carry: a.carryTerm,
+	})
+	return a, nil
+}
+
+// timing of a group: sites are near, and their links may be far.
+func timing(g replica.GroupID) replica.Timing {
+	if g == groupFleet {
+		return replica.Near
+	}
+	return replica.Near
+}
+
+// run runs everything until ctx ends.
+func (a *Agent) run(asked context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(asked))
+	defer cancel(nil)
+	a.ctx = ctx
+	o := &a.options
+	address := net.JoinHostPort(o.Address.String(), fmt.Sprint(o.Port))
+	port, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("agent: listen at %s, the address of %s: %w", address, o.Host, err)
+	}
+	socket, err := remote.Listen(statedir.Socket(o.State.Path))
+	if err != nil {
+		return errors.Join(err, port.Close())
+	}
+	people := access.NewServer(a.client, a.holder, api.RoleViewer, o.Log)
+	agents := access.NewRelay(direct{a.direct}, a.holder, o.Log)
+	// essential runs what the agent is of no use without.
+	essential := func(what string, do func(context.Context) error) {
+		a.all.Go(func() {
+			if err := do(ctx); ctx.Err() == nil {
+				cancel(fmt.Errorf("agent: %s ended: %w", what, err))
+			}
+		})
+	}
+	if a.poll != nil {
+		defer a.poll.Close()
+		a.all.Go(func() {
+			if err := a.poll.Run(); err != nil {
+				cancel(err) // without it no deadline comes any more
+			}
+		})
+	}
+	essential("the host's loop", a.own.host.Run)
+	a.all.Go(func() { a.own.run(ctx) })
+	if err := a.own.begin(ctx); err != nil {
+		o.Log.Error("the host begins without a spec", "err", err.Error())
+	}
+	essential("the replicas", a.quorum.Run)
+	essential("who lives", a.liveness.Run)
+	essential("the port", func(ctx context.Context) error {
+		return identity.NewPort(a.holder, o.Log, a.quorum.Protocol(), a.uplink.Protocol(), people.Protocol, agents.Protocol).Serve(ctx, port)
+	})
+	essential("the API", people.Run)
+	essential("the API between agents", agents.Run)
+	essential("the socket", func(ctx context.Context) error { return remote.Serve(ctx, socket, a.client, o.Log, nil) })
+	essential("the coordinator's loop", a.office.Run)
+	a.office.Tell(ctx, coordinator.Startup{})
+	a.all.Go(func() { a.terms(ctx) })
+	a.all.Go(func() { a.stand.run(ctx) })
+	a.all.Go(func() { a.watchGroups(ctx) })
+	a.all.Go(func() { a.seating.run(ctx) })
+	if err := a.serveMetrics(ctx); err != nil {
+		cancel(err)
+	}
+	select {
+	case <-asked.Done():
+		if !errors.Is(context.Cause(asked), loop.ErrPowerCut) {
+			a.handOver(ctx)
+		}
+		cancel(context.Cause(asked))
+	case <-ctx.Done():
+	}
+	err = context.Cause(ctx)
+	closing, over := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+	defer over()
+	if kept := a.own.keeper.Close(closing); kept != nil {
+		o.Log.Error("processes of services are left", "err", kept.Error())
+	}
+	if a.poll != nil {
+		a.poll.Close()
+	}
+	a.all.Wait()
+	return err
+}
+
+// handOverWait is how long an agent that stops tries to hand over what it leads. It
+// is found out soon if it does not.
+const handOverWait = time.Second
+
+// handOver gives what this host leads to others, so that nobody has to find out
+// that it has stopped.
+func (a *Agent) handOver(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, handOverWait)
+	defer cancel()
+	a.stand.stop()
+	a.seating.loop.Tell(ctx, seats.Shutdown{})
+	for ctx.Err() == nil {
+		changed := a.quorum.Changed()
+		if !a.leadsOthers() {
+			break
+		}
+		pause(ctx, changed, handOverWait)
+	}
+	a.stand.release(ctx)
+}
+
+// leadsOthers reports whether this host leads a group that somebody else could.
+func (a *Agent) leadsOthers() bool {
+	st := a.quorum.Status()
+	for i := range st.Groups {
+		g := &st.Groups[i]
+		for _, m := range g.Members {
+			if g.Leads && m.Host != a.options.Host && m.Role == replica.Voter && !m.Witness && m.Active {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// serveMetrics serves the picture to machines, where somebody wants that.
+func (a *Agent) serveMetrics(ctx context.Context) error {
+	if a.options.Metrics == "" {
+		return nil
+	}
+	l, err := metrics.Listen(ctx, a.options.Metrics)
+	if err != nil {
+		return err
+	}
+	h := metrics.Handler(a.client, a.options.Version)
+	a.all.Go(func() {
+		if err := metrics.Serve(ctx, l, h, a.options.Log); err != nil && ctx.Err() == nil {
+			a.options.Log.Error("the metrics endpoint is lost", "error", err.Error())
+		}
+	})
+	return nil
+}
+
+// address is where a host's agent listens.
+func (a *Agent) address(host string) (string, bool) {
+	_, f := a.own.now()
+	if f == nil {
+		return "", false
+	}
+	h, _ := f.Host(host)
+	if h == nil {
+		return "", false
+	}
+	return spec.AddrPort(h.Address, a.options.Port), true
+}
+
+// seats are the hosts that may have a replica of a group.
+func (a *Agent) seats(replica.GroupID) []string {
+	_, f := a.own.now()
+	if f == nil {
+		return nil
+	}
+	var all []string
+	for i := range f.Sites {
+		for _, h := range f.Sites[i].Hosts {
+			all = append(all, h.Name)
+		}
+	}
+	return all
+}
+
+// specChanged tells those who go by the spec's hosts.
+func (a *Agent) specChanged(ctx context.Context, f *spec.Fleet) {
+	var all []liveness.Peer
+	for i := range f.Sites {
+		for _, h := range f.Sites[i].Hosts {
+			at, err := netip.ParseAddr(h.Address)
+			if err != nil {
+				continue // the spec's own check lets none through
+			}
+			all = append(all, liveness.Peer{Host: member.Host{Name: h.Name, Site: f.Sites[i].Name}, Address: at, Port: uint16(a.options.Port)})
+		}
+	}
+	a.liveness.SetPeers(ctx, all)
+}
+
+// pictures are those that are kept here: none or one.
+type pictures struct {
+	mu  sync.Mutex
+	now func(fleet.Event)
+}

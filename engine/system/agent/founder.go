@@ -1,0 +1,46 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/holdfast-edge/holdfast/engine/seats"
+	"github.com/holdfast-edge/holdfast/engine/system/durable"
+)
+
+// founderFile says, in a state directory, that its host founds the fleet's group. It
+// is gone when that is done: a host that lost its journal must not found a second
+// fleet beside the first.
+const founderFile = "founder"
+
+// MakeFounder makes a state directory's host the one that founds the fleet's group
+// when its agent runs. It is for the first host of a new fleet only.
+func MakeFounder(dir, host string) error {
+	if err := durable.Replace(filepath.Join(dir, founderFile), []byte(host+"\n")); err != nil {
+		return fmt.Errorf("make %s the fleet's founder: %w", host, err)
+	}
+	return nil
+}
+
+// founder is the fleet's group, if this host is to found it; nil otherwise.
+func (a *Agent) founder() *seats.Origin {
+	text, err := os.ReadFile(filepath.Join(a.state.Path, founderFile))
+	if err != nil || strings.TrimSpace(string(text)) != a.options.Host {
+		return nil
+	}
+	return &seats.Origin{Group: groupFleet, Host: a.options.Host}
+}
+
+// founded forgets that this host is to found the fleet's group.
+func (a *Agent) founded() {
+	err := os.Remove(filepath.Join(a.state.Path, founderFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	if err = errors.Join(err, durable.FlushNames(a.state.Path)); err != nil {
+		a.options.Log.Error("this host founded the fleet and cannot forget that it was to", "err", err.Error())
+	}
+}
