@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 	"go.etcd.io/raft/v3/tracker"
@@ -85,7 +87,9 @@ func (g *group) afterRestore() {
 
 // change takes a new list of seats in. New members come first, as learners; once
 // all that are to vote have caught up, one joint change makes them vote and lets
-// go who is to leave. So the group never has fewer good copies on the way.
+// go who is to leave. So the group never has fewer good copies on the way. Until
+// then another list may take its place, or a new host that never gets there would
+// stop all changes.
 func (g *group) change(ev Change) {
 	no := func(why Reason, detail string) {
 		g.host.answer(Answer{Request: ev.Request, Reason: why, Detail: detail, Leader: g.leaderHost()})
@@ -97,14 +101,14 @@ func (g *group) change(ev Change) {
 	case !checkSeats(ev.Seats):
 		no(ReasonSeats, "")
 		return
-	case g.moves.changes || !g.image.members.settled() || g.joint():
+	case g.moves.changes || g.joint():
 		no(ReasonChangePending, "")
 		return
 	}
 	next := g.image.members.clone()
 	keep := map[uint64]bool{}
 	for _, seat := range ev.Seats {
-		m := next.on(seat.Host)
+		m := next.staying(seat.Host)
 		if m != nil {
 			if m.Witness != seat.Witness {
 				// It would need a new member on the same host, which would end the old
@@ -128,12 +132,18 @@ func (g *group) change(ev Change) {
 		x := next.add(seat.Host, generation, seat.role(), seat.Witness)
 		keep[x.ID] = true
 	}
+	// A learner never counted for anything: it need not wait for anybody.
+	next.all = slices.DeleteFunc(next.all, func(m Member) bool { return !keep[m.ID] && m.Role == Learner })
 	for i := range next.all {
 		if m := &next.all[i]; !keep[m.ID] {
 			m.Goal = None
 		}
 	}
-	if next.settled() {
+	if len(next.all) > 2*SeatsMax {
+		no(ReasonChangePending, "")
+		return
+	}
+	if slices.Equal(next.all, g.image.members.all) {
 		g.host.answer(Answer{Request: ev.Request})
 		return
 	}

@@ -69,8 +69,8 @@ func TestChangeReplacesMembers(t *testing.T) {
 	if a := s.change(leader, want); a.Reason != "" {
 		t.Fatalf("%+v", a)
 	}
-	if a := s.change(leader, seats("h1")); a.Reason != replica.ReasonChangePending {
-		t.Errorf("a second change at the same time: %+v", a)
+	if a := s.change(leader, want); a.Reason != "" {
+		t.Errorf("the same change once more: %+v", a)
 	}
 	s.until("the change is finished", func() bool {
 		l := s.leader()
@@ -134,6 +134,60 @@ func TestNewVotersCatchUpFirst(t *testing.T) {
 	kept.dead = false
 	s.carries = nil
 	s.until("it is finished", func() bool { return strings.HasSuffix(s.are(s.leader()), "h4 voter") })
+}
+
+// A change that waits for a new host which never catches up can be taken back, or
+// replaced by one that has another host in its place. Until all its entries are in,
+// it cannot.
+func TestAChangeTakesTheOthersPlace(t *testing.T) {
+	s := newStage(t, 1, "h1", "h2", "h3", "h4", "h5")
+	s.create(seats("h1", "h2", "h3")...)
+	leader := s.leader()
+	gone, kept := s.others(leader)[0], s.others(leader)[1]
+	was := s.are(leader)
+	for _, h := range []string{"h4", "h5"} {
+		s.change(leader, seats("h1", "h2", "h3", h)) // greets it
+	}
+	s.carries = func(_, to *actor, _ []byte) bool { return to.name != "h4" }
+	if a := s.change(leader, seats(leader.name, kept.name, "h4")); a.Reason != "" {
+		t.Fatalf("%+v", a)
+	}
+	s.run(time.Second)
+	if got := s.are(leader); !strings.Contains(got, gone.name+" voter to be none") || !strings.Contains(got, "h4 learner to be voter") {
+		t.Fatalf("they are %s", got)
+	}
+	if a := s.change(leader, seats("h1", "h2", "h3")); a.Reason != "" {
+		t.Fatalf("it cannot be taken back: %+v", a)
+	}
+	s.until("all is as it was", func() bool { return s.are(leader) == was && !s.status(leader).Joint })
+	if a := s.change(leader, seats(leader.name, kept.name, "h4")); a.Reason != "" {
+		t.Fatalf("%+v", a)
+	}
+	s.put(leader, "k", "1")
+	if a := s.change(leader, seats(leader.name, kept.name, "h5")); a.Reason != "" {
+		t.Fatalf("it cannot be replaced: %+v", a)
+	}
+	s.until("h5 votes", func() bool {
+		return !strings.Contains(s.are(s.leader()), "to be") && strings.HasSuffix(s.are(s.leader()), "h5 voter")
+	})
+	if got := s.are(s.leader()); strings.Contains(got, "h4") || strings.Contains(got, gone.name) {
+		t.Errorf("they are %s", got)
+	}
+	if got := s.get(s.host("h5"), "k"); got != "1" {
+		t.Errorf("h5 reads %q", got)
+	}
+	// One that is being carried out is not overtaken: its first entry is not
+	// committed while nobody hears the leader.
+	leader = s.leader()
+	s.carries = func(_, _ *actor, _ []byte) bool { return false }
+	first := s.ask(leader, func(n uint64) replica.Event {
+		return replica.Change{Request: n, Group: "fleet", Seats: seats(leader.name)}
+	})
+	if a := s.change(leader, seats(leader.name, "h5")); a.Reason != replica.ReasonChangePending {
+		t.Errorf("a second change at the same time: %+v", a)
+	}
+	s.carries = nil
+	s.wait(first)
 }
 
 // A learner keeps the data and counts for nothing; a voter can become one.

@@ -74,6 +74,20 @@ func (m *members) on(host string) *Member {
 	return nil
 }
 
+// staying returns the member that a host keeps when it is to have a seat: the one
+// that is not about to leave, or the one that was to.
+func (m *members) staying(host string) *Member {
+	if x := m.on(host); x != nil {
+		return x
+	}
+	for i := range m.all {
+		if m.all[i].Host == host && m.all[i].Role != Leaving {
+			return &m.all[i]
+		}
+	}
+	return nil
+}
+
 func (m *members) clone() members { return members{m.next, slices.Clone(m.all)} }
 
 // add appends a new member, a learner at first.
