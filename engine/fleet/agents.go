@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/member"
 )
@@ -110,7 +111,7 @@ func agentState(s member.State) api.AgentState {
 // what events say, where one state would hide the difference.
 const (
 	wordDead    = "is dead"
-	wordStopped = "has stopped: its agent does not run"
+	wordStopped = "has stopped"
 	wordCut     = "is cut off"
 )
 
@@ -134,13 +135,14 @@ func (f *Fleet) drawAgent(now instant.Instant, out *api.Host, state api.State, r
 	out.Agent.Journal, out.Agent.JournalReason = f.journal(now, out.Name)
 	sure := a.sure || m.heard
 	switch a.state {
-	case api.AgentAlive, api.AgentUnknown:
-		if m.heard && !m.fresh(now) {
+	case api.AgentAlive, api.AgentSuspected, api.AgentUnknown:
+		st := f.states[id.To(id.KindHost, out.Name)]
+		switch silent := m.heard && !m.fresh(now); {
+		case st != nil && st.word != "" && !m.fresh(now) && now.Sub(a.since) <= staleAfter:
+			return st.state, "it is back, and its report is on its way", st.word
+		case silent && a.state == api.AgentAlive:
 			return state, "its agent lives and its last report is old", ""
-		}
-		return state, reason, ""
-	case api.AgentSuspected:
-		if m.heard && !m.fresh(now) {
+		case silent:
 			return state, reason + "; its agent: " + a.reason, ""
 		}
 		return state, reason, ""
@@ -186,4 +188,95 @@ func (f *Fleet) measured(now instant.Instant, ev Clock) {
 		f.dirty = f.dirty || a.off
 		a.off = false
 	}
+}
+
+// trouble is something about a host besides its state.
+type trouble struct {
+	since instant.Instant
+	cause api.Seq
+	text  string
+}
+
+// changeClocks says which clocks disagree from now on, and which do no more. When
+// most of the others do, it is the coordinator's own that is wrong.
+func (f *Fleet) changeClocks(now instant.Instant, out *Effects) {
+	if f.options.Host == "" {
+		return
+	}
+	var off []string
+	known := 0
+	for _, name := range f.hostNames() {
+		if a := f.agents[name]; a != nil && a.measured > 0 && name != f.options.Host {
+			known++
+			if a.off {
+				off = append(off, name)
+			}
+		}
+	}
+	is := map[string]string{}
+	if len(off) > 1 && 2*len(off) > known {
+		is[f.options.Host] = fmt.Sprintf("its clock is %s, compared with %s, and disagrees with those of %d of %d other hosts", apart(-f.agents[off[0]].offset), off[0], len(off), known)
+	} else {
+		for _, name := range off {
+			is[name] = fmt.Sprintf("its clock is %s, compared with %s", apart(f.agents[name].offset), f.options.Host)
+		}
+	}
+	for _, name := range f.hostNames() {
+		text, wrong := is[name]
+		c, was := f.clocks[name]
+		e := api.Event{At: f.options.Origin.Wall(now), Site: f.siteOf(id.To(id.KindHost, name)), Subject: id.To(id.KindHost, name), Lane: api.LaneFleet}
+		switch {
+		case wrong && !was:
+			e.State, e.Text, e.Reason = api.StateDegraded, "its clock is wrong", text
+			c = trouble{since: now, cause: f.emit(e, out).Seq}
+		case was && !wrong:
+			e.State, e.Text, e.Cause = api.StateOK, "its clock is right again", c.cause
+			f.emit(e, out)
+			delete(f.clocks, name)
+		}
+		if wrong {
+			c.text = text
+			f.clocks[name] = c
+		}
+	}
+}
+
+// apart says how far two clocks are apart.
+func apart(d time.Duration) string {
+	word := "ahead"
+	if d < 0 {
+		word = "behind"
+	}
+	return fmt.Sprintf("%s %s", d.Abs().Round(time.Millisecond), word)
+}
+
+// site is the site of the host that keeps the picture.
+func (f *Fleet) site() string { return f.siteOf(id.To(id.KindHost, f.options.Host)) }
+
+// wordOfSite is what all hosts of a site are, if they are the same.
+func (f *Fleet) wordOfSite(hosts []api.Host) string {
+	if f.options.Host == "" || len(hosts) == 0 {
+		return ""
+	}
+	word := f.states[id.To(id.KindHost, hosts[0].Name)].word
+	for i := range hosts {
+		if f.states[id.To(id.KindHost, hosts[i].Name)].word != word {
+			return ""
+		}
+	}
+	return word
+}
+
+// dead reports whether others are sure that a host serves nothing.
+func (f *Fleet) dead(name string) bool {
+	a, m := f.agents[name], f.hosts[name]
+	return f.options.Host != "" && a != nil && m != nil && m.gone && (a.state == api.AgentDead || a.state == api.AgentStopped && !a.hangs)
+}
+
+// says is what a host that is not there is.
+func (f *Fleet) says(name string) string {
+	if f.agents[name].state == api.AgentStopped {
+		return "the host's agent does not run"
+	}
+	return "the host is dead"
 }

@@ -107,6 +107,17 @@ func (f *Fleet) adopt(now instant.Instant, ev Adopt, out *Effects) {
 	}
 }
 
+// endFaults takes the faults of a host whose agent was started anew as over: it
+// starts its processes anew too. If it finds one in force it says so.
+func (f *Fleet) endFaults(now instant.Instant, host string, out *Effects) {
+	for _, x := range slices.Clone(f.faults) {
+		if x.order.Host == host && x.done {
+			x.clearedBy = "the restart of " + host
+			f.faultDone(now, FaultDone{ID: x.order.ID, Revert: true, At: now}, out)
+		}
+	}
+}
+
 // drillBy begins the name by which a drill asks for its fault.
 const drillBy = "drill/"
 

@@ -57,6 +57,7 @@ type Fleet struct {
 	rev     uint64
 	unkept  map[Record]unkept // what the disk lacks
 	pools   map[string]string // by backend
+	weights map[string]int    // of the spec, by backend
 	// listeners of the spec, by name.
 	listeners map[string]*spec.Listener
 	begun     map[string]bool // clients that use their listener
@@ -87,6 +88,8 @@ type Fleet struct {
 	sees     map[string]sees     // who sees which hosts and sites, by who sees
 	replicas map[string]replicas // by host
 	leaders  map[string]string   // by group: as the newest event said
+	clocks   map[string]trouble  // that disagree, by host
+	journals map[string]trouble  // that are not well, by host
 
 	tick  instant.Instant  // the next one
 	drawn instant.Instant  // the newest picture
@@ -140,15 +143,17 @@ type clients struct {
 
 // standing is the state of one thing and since when.
 type standing struct {
-	state  api.State
-	word   string // what it is, where the state would not tell two things apart
-	reason string
-	since  instant.Instant
-	cause  api.Seq         // the newest event that concerns it
-	by     id.Ref          // the thing that its state follows from; zero: itself
-	said   api.State       // in the newest event of a change
-	saidIn api.Seq         // which event that was
-	begun  instant.Instant // when it was first seen; 0 never
+	state    api.State
+	word     string // what it is, where the state would not tell two things apart
+	reason   string
+	since    instant.Instant
+	cause    api.Seq         // the newest event that concerns it
+	by       id.Ref          // the thing that its state follows from; zero: itself
+	said     api.State       // in the newest event of a change
+	saidIn   api.Seq         // which event that was
+	saidWord string          // of that event
+	told     api.State       // in the newest event of its own: those of others stand for it too
+	begun    instant.Instant // when it was first seen; 0 never
 
 	// The newest event of what was done to it, or happened to its process, when,
 	// and whether that made it worse.
@@ -162,7 +167,7 @@ func New(o Options) *Fleet {
 	return &Fleet{
 		options: o, hosts: map[string]*reporter{}, processes: map[string]Process{}, clients: map[string]*clients{},
 		series: map[id.Ref]*series{}, states: map[id.Ref]*standing{}, operator: newOperator(), unkept: map[Record]unkept{},
-		seq: o.Seq, runs: map[string]int{}, past: map[string]api.Drill{}, kept: map[string]run{}, agents: map[string]*agent{}, sees: map[string]sees{}, replicas: map[string]replicas{}, leaders: map[string]string{}, views: map[string]*view{}, bindings: map[string]bindings{}, probes: map[string]described{}, tick: instant.Never, begun: map[string]bool{},
+		seq: o.Seq, runs: map[string]int{}, past: map[string]api.Drill{}, kept: map[string]run{}, agents: map[string]*agent{}, sees: map[string]sees{}, replicas: map[string]replicas{}, leaders: map[string]string{}, clocks: map[string]trouble{}, journals: map[string]trouble{}, views: map[string]*view{}, bindings: map[string]bindings{}, probes: map[string]described{}, tick: instant.Never, begun: map[string]bool{},
 	}
 }
 
@@ -249,13 +254,14 @@ func (f *Fleet) setSpec(now instant.Instant, s *spec.Fleet, text string, cause a
 	f.rev++
 	out.Spec = s
 	lost := f.operator.reconcile(before, s)
-	f.changed, f.pools, f.listeners = now, map[string]string{}, map[string]*spec.Listener{}
+	f.changed, f.pools, f.weights, f.listeners = now, map[string]string{}, map[string]int{}, map[string]*spec.Listener{}
 	for i := range s.Listeners {
 		f.listeners[s.Listeners[i].Name] = &s.Listeners[i]
 	}
 	for i := range s.Pools {
 		for j := range s.Pools[i].Backends {
 			f.pools[s.Pools[i].Backends[j].Name] = s.Pools[i].Name
+			f.weights[s.Pools[i].Backends[j].Name] = s.Pools[i].Backends[j].WeightNow()
 		}
 	}
 	maps.DeleteFunc(f.begun, func(name string, _ bool) bool { return s.ClientsOf(name) == nil })
@@ -333,13 +339,19 @@ func (f *Fleet) prune() {
 		}
 	}
 	for ref := range f.states {
-		if !keep[ref] {
+		if drawn := ref.Kind == id.KindGroup || ref.Kind == id.KindLink; !keep[ref] && !(drawn && f.picture != nil && f.picture.Exists(ref)) {
 			delete(f.states, ref)
 		}
 	}
 	maps.DeleteFunc(f.views, func(name string, _ *view) bool { return !keep[id.To(id.KindBackend, name)] })
 	maps.DeleteFunc(f.processes, func(name string, _ Process) bool { return !keep[id.To(id.KindBackend, name)] })
 	maps.DeleteFunc(f.clients, func(name string, _ *clients) bool { return !keep[id.To(id.KindClients, name)] })
+	gone := func(host string) bool { return f.hosts[host] == nil }
+	maps.DeleteFunc(f.agents, func(host string, _ *agent) bool { return gone(host) })
+	maps.DeleteFunc(f.sees, func(host string, _ sees) bool { return gone(host) })
+	maps.DeleteFunc(f.replicas, func(host string, _ replicas) bool { return gone(host) })
+	maps.DeleteFunc(f.clocks, func(host string, _ trouble) bool { return gone(host) })
+	maps.DeleteFunc(f.journals, func(host string, _ trouble) bool { return gone(host) })
 	for _, m := range f.hosts {
 		maps.DeleteFunc(m.told, func(ref id.Ref, _ api.Seq) bool { return !keep[ref] })
 	}

@@ -34,7 +34,7 @@ func (f *Fleet) heardReplicas(now instant.Instant, ev Groups) {
 	f.replicas[ev.Host] = replicas{ev.Status, now}
 }
 
-// heard reports whether what a host said of its replicas is new enough.
+// heardOf reports whether what a host said of its replicas is new enough.
 func (f *Fleet) heardOf(now instant.Instant, host string) bool {
 	r, ok := f.replicas[host]
 	m := f.hosts[host]
@@ -56,7 +56,42 @@ func (f *Fleet) journal(now instant.Instant, host string) (api.State, string) {
 	}
 }
 
-// word is what is known best of a group: of those who were heard of not long ago,
+// journalWord says a journal's trouble in a word.
+func journalWord(mute replica.Reason) string {
+	return strings.TrimPrefix(string(mute), "journal-")
+}
+
+// changeJournals says whose journal is not well from now on.
+func (f *Fleet) changeJournals(now instant.Instant, out *Effects) {
+	if len(f.replicas) == 0 {
+		return
+	}
+	for _, name := range f.hostNames() {
+		if !f.heardOf(now, name) {
+			continue
+		}
+		mute := f.replicas[name].status.Mute
+		was, ill := f.journals[name]
+		ref := id.To(id.KindHost, name)
+		e := api.Event{At: f.options.Origin.Wall(now), Site: f.siteOf(ref), Subject: ref, Lane: api.LaneFleet, Cause: was.cause}
+		switch {
+		case mute != "" && was.text != string(mute):
+			e.State, _ = f.journal(now, name)
+			e.Text, e.Reason = "its journal is "+journalWord(mute), mute.Sentence()
+			was.cause, was.text = f.emit(e, out).Seq, string(mute)
+			if !ill {
+				was.since = now
+			}
+			f.journals[name] = was
+		case mute == "" && ill:
+			e.State, e.Text = api.StateOK, "its journal is well again"
+			f.emit(e, out)
+			delete(f.journals, name)
+		}
+	}
+}
+
+// wordOf is what is known best of a group: of those who were heard of not long ago,
 // the one of the newest term, and of those its leader.
 type wordOf struct {
 	host  string
@@ -168,7 +203,7 @@ func (f *Fleet) drawMember(now instant.Instant, w wordOf, m *replica.MemberStatu
 			out.Behind = w.Last - m.Match
 		}
 	case heard:
-		out.Active = own.Groups[i].Leader != ""
+		out.Active = own.Groups[i].Reason == ""
 		if last := own.Groups[i].Last; last < w.Last {
 			out.Behind = w.Last - last
 		}
@@ -182,7 +217,7 @@ func (f *Fleet) drawMember(now instant.Instant, w wordOf, m *replica.MemberStatu
 			out.Reason = map[api.AgentState]string{api.AgentDead: "is dead", api.AgentStopped: "has stopped", api.AgentCut: "is cut off"}[a.state]
 		}
 	case heard && own.Mute != "":
-		out.State, out.Reason = api.StateDegraded, own.Mute.Sentence()
+		out.State, out.Reason = api.StateDegraded, "has a "+journalWord(own.Mute)+" journal"
 	case heard && own.Groups[i].Reason != "":
 		out.State, out.Reason = api.StateDown, own.Groups[i].Reason.Sentence()
 	case w.Leads && !m.Whole && m.Host != w.host && !m.Witness:
@@ -203,4 +238,41 @@ func groupRole(m replica.Member) api.GroupRole {
 		return api.GroupWitness
 	}
 	return api.GroupVoter
+}
+
+// changeLeaders says who leads a group from now on.
+func (f *Fleet) changeLeaders(now instant.Instant, out *Effects) {
+	for i := range f.picture.Groups {
+		g := &f.picture.Groups[i]
+		was, known := f.leaders[g.Name]
+		if g.Leader == "" || g.Leader == was {
+			continue
+		}
+		f.leaders[g.Name] = g.Leader
+		if !known {
+			continue // who led when this fleet began is no news
+		}
+		e := api.Event{
+			At: f.options.Origin.Wall(now), Site: g.Site, Subject: id.To(id.KindGroup, g.Name), Lane: api.LaneFleet, State: g.State,
+			Text: fmt.Sprintf("is led by %s, term %d", g.Leader, g.Term), Reason: "after " + was,
+		}
+		if st := f.states[id.To(id.KindHost, was)]; st != nil && st.word != "" {
+			e.Reason, e.Cause = was+" "+st.word, st.saidIn
+		}
+		f.emit(e, out)
+	}
+}
+
+// groupCause is the newest event about a host that a group lacks.
+func (f *Fleet) groupCause(name string) (cause api.Seq) {
+	g, ok := f.picture.Group(name)
+	if !ok {
+		return 0
+	}
+	for i := range g.Members {
+		if st := f.states[id.To(id.KindHost, g.Members[i].Host)]; st != nil && (st.word != "" || g.State == api.StateOK) {
+			cause = max(cause, st.saidIn)
+		}
+	}
+	return cause
 }

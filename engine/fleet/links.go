@@ -15,7 +15,6 @@ import (
 type direction struct {
 	known bool
 	state member.State
-	why   string
 	via   string
 }
 
@@ -37,7 +36,7 @@ func (f *Fleet) hearing(now instant.Instant, a, b string) (d direction, ever boo
 		}
 		s := v.sites[i]
 		if !d.known || slices.Index(rank, s.State) < slices.Index(rank, d.state) {
-			d = direction{true, s.State, s.Reason.Sentence(), s.Via}
+			d = direction{true, s.State, s.Via}
 		}
 	}
 	return d, ever
@@ -69,15 +68,13 @@ func (f *Fleet) drawLink(now instant.Instant, s *api.Status, a, b string) {
 	state, reason, word := api.StateUnknown, "nobody who looks along it is heard of", ""
 	switch {
 	case lost(there) && alive(back):
-		state, reason, word = api.StateDegraded, a+" does not hear "+b+", which hears it: "+there.why, "is cut one way"
+		state, reason, word = api.StateDegraded, a+" does not hear "+b+", and "+b+" hears "+a, "is cut one way"
 	case lost(back) && alive(there):
-		state, reason, word = api.StateDegraded, b+" does not hear "+a+", which hears it: "+back.why, "is cut one way"
+		state, reason, word = api.StateDegraded, b+" does not hear "+a+", and "+a+" hears "+b, "is cut one way"
 	case alive(there) || alive(back):
 		state, reason = api.StateOK, "heartbeats come through"
-	case lost(there):
-		state, reason, word = api.StateDown, there.why, "is cut"
-	case lost(back):
-		state, reason, word = api.StateDown, back.why, "is cut"
+	case lost(there), lost(back):
+		state, reason, word = api.StateDown, "no heartbeat comes through", "is cut"
 	}
 	out := api.Link{Name: api.LinkName(a, b), Sites: [2]string{a, b}, Via: cmp.Or(there.via, back.via), Latency: f.latency(a, b)}
 	if state == api.StateOK {

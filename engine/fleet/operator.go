@@ -18,7 +18,7 @@ type operator struct {
 	weights map[string]word[int]
 	drains  map[string]word[api.Drain]
 	forced  map[string]word[api.Measure]
-	// What was taken back is kept too: a host that did not hear of it goes on.
+	// Who took what back, for hosts that did not hear of it and go on.
 	undrained, unforced map[string]word[struct{}]
 }
 
@@ -78,28 +78,34 @@ func (o *operator) asked(b *spec.Backend) api.Asked {
 }
 
 // lost are the orders that tell a host again what its report does not have, in
-// the report's order: a host that was restarted knows no operator's word.
-func (o *operator) lost(report []host.Backend) []host.Event {
-	if len(o.weights)+len(o.drains)+len(o.forced)+len(o.undrained)+len(o.unforced) == 0 {
-		return nil
-	}
+// the report's order: a host that was restarted knows no operator's word. And they
+// take back what nobody asks for any more: who was cut off may have missed both the
+// spec that ended a word and the one that brought its backend back. weights are the
+// spec's, by backend; nil: what is not asked for is left as it is.
+func (o *operator) lost(report []host.Backend, weights map[string]int) []host.Event {
 	var all []host.Event
 	for i := range report {
 		b := &report[i]
-		if w, ok := o.weights[b.Name]; ok && b.Balance.Weight != w.value {
-			all = append(all, host.Order{Command: api.SetWeights{Weights: []api.Weight{{Backend: b.Name, Weight: w.value}}}, By: w.by, Cause: w.cause})
+		drains := b.Balance.DrainTo != instant.Never
+		over, known := weights[b.Name]
+		if w, ok := o.weights[b.Name]; ok {
+			over, known = w.value, true
 		}
-		if w, ok := o.drains[b.Name]; ok && b.Balance.DrainTo == instant.Never {
+		if known && b.Balance.Weight != over {
+			w := o.weights[b.Name]
+			all = append(all, host.Order{Command: api.SetWeights{Weights: []api.Weight{{Backend: b.Name, Weight: over}}}, By: w.by, Cause: w.cause})
+		}
+		if w, ok := o.drains[b.Name]; ok && !drains {
 			all = append(all, host.Order{Command: w.value, By: w.by, Cause: w.cause})
-		}
-		if w, ok := o.undrained[b.Name]; ok && b.Balance.DrainTo != instant.Never {
+		} else if !ok && drains {
+			w := o.undrained[b.Name]
 			all = append(all, host.Order{Command: api.Undrain{Target: id.To(id.KindBackend, b.Name)}, By: w.by, Cause: w.cause})
-		}
-		if w, ok := o.unforced[b.Name]; ok && b.Probe.Health.Forced != "" {
-			all = append(all, host.Order{Command: api.Unforce{Backend: b.Name}, By: w.by, Cause: w.cause})
 		}
 		if w, ok := o.forced[b.Name]; ok && b.Probe.Health.Forced != w.value {
 			all = append(all, host.Order{Command: api.Force{Backend: b.Name, Health: w.value}, By: w.by, Cause: w.cause})
+		} else if !ok && b.Probe.Health.Forced != "" {
+			w := o.unforced[b.Name]
+			all = append(all, host.Order{Command: api.Unforce{Backend: b.Name}, By: w.by, Cause: w.cause})
 		}
 	}
 	return all
@@ -112,7 +118,7 @@ func (o *operator) all(backends []string) []host.Event {
 	for i, name := range backends {
 		bare[i] = host.Backend{Name: name, Balance: balance.BackendStatus{Weight: -1, DrainTo: instant.Never}}
 	}
-	return o.lost(bare)
+	return o.lost(bare, nil)
 }
 
 // reconcile drops what a new spec overrides, as balance.SetSpec does: backends

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/id"
@@ -266,6 +264,8 @@ func (f *Fleet) drawListeners(now instant.Instant, s *api.Status) {
 		switch {
 		case heard == 0 && silent > 0:
 			state, reason = api.StateUnknown, "its hosts are silent"
+		case heard == 0 && known.dead > 0:
+			state, reason = api.StateDown, "its hosts are dead, or have stopped"
 		case heard == 0:
 			state, reason = api.StateUnknown, "no host has reported on it"
 		case bound == 0 && silent == 0:
@@ -274,6 +274,9 @@ func (f *Fleet) drawListeners(now instant.Instant, s *api.Status) {
 			state = api.StateDegraded
 			if silent > 0 {
 				reason += fmt.Sprintf("; %d silent", silent)
+			}
+			if known.dead > 0 {
+				reason += fmt.Sprintf("; %d dead or stopped", known.dead)
 			}
 			if refusal != "" {
 				reason += "; " + refusal
@@ -286,62 +289,4 @@ func (f *Fleet) drawListeners(now instant.Instant, s *api.Status) {
 		s.Listeners = append(s.Listeners, out)
 	}
 	slices.SortFunc(s.Listeners, func(a, b api.Listener) int { return cmp.Compare(a.Name, b.Name) })
-}
-
-// settleTime is how long a fresh thing may take to become green without anybody
-// hearing of it.
-const settleTime = 5 * time.Second
-
-// change makes an event of each pool and listener whose state changed since
-// the last picture that was sent.
-func (f *Fleet) change(now instant.Instant, out *Effects) {
-	var changed []id.Ref
-	for ref, st := range f.states {
-		if st.said != st.state && (ref.Kind == id.KindPool || ref.Kind == id.KindSite || ref.Kind == id.KindClients || ref.Kind == id.KindHost) {
-			changed = append(changed, ref)
-		}
-	}
-	// What others follow from comes first.
-	order := []id.Kind{id.KindHost, id.KindPool, id.KindSite, id.KindClients}
-	slices.SortFunc(changed, func(a, b id.Ref) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), strings.Compare(a.Name, b.Name))
-	})
-	for _, ref := range changed {
-		st := f.states[ref]
-		// That a fresh thing becomes green is no news, and neither is how.
-		fresh := st.said == "" && now.Sub(st.begun) < settleTime
-		if fresh && st.state != api.StateOK {
-			continue
-		}
-		first := st.said == ""
-		st.said = st.state
-		if first && st.state == api.StateOK {
-			continue
-		}
-		lane := api.LanePool
-		if ref.Kind != id.KindPool {
-			lane = api.LaneFleet
-		}
-		cause := f.changeCause(ref, st)
-		st.saidIn = f.emit(api.Event{
-			At: f.options.Origin.Wall(now), Site: f.siteOf(ref), Subject: ref, Lane: lane, State: st.state,
-			Text: "is " + string(st.state), Reason: st.reason, Cause: cause,
-		}, out).Seq
-	}
-}
-
-// changeCause is what led to a change of state: for a pool the newest event of its
-// backends, for what is above it that thing's own event, and for what comes back
-// by itself the event that said it was gone.
-func (f *Fleet) changeCause(ref id.Ref, st *standing) api.Seq {
-	cause := st.cause
-	if by, ok := f.states[st.by]; ok && ref.Kind != id.KindPool {
-		if cause = 0; by.state != api.StateOK || st.state == api.StateOK {
-			cause = max(by.saidIn, by.cause)
-		}
-	}
-	if cause < st.saidIn && st.state == api.StateOK {
-		return st.saidIn
-	}
-	return cause
 }

@@ -17,7 +17,7 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 	for i := range f.spec.Sites {
 		site := &f.spec.Sites[i]
 		counts := api.Counts{Hosts: len(site.Hosts)}
-		state, reason, by, silent := api.StateOK, "all is well", id.Ref{}, 0
+		state, reason, by, silent, gone := api.StateOK, "all is well", id.Ref{}, 0, 0
 		worse := func(to api.State, ref id.Ref, why string) {
 			if to.Severity() > state.Severity() {
 				state, reason, by = to, string(ref.Kind)+" "+ref.Name+": "+why, ref
@@ -29,10 +29,14 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 			switch one.State {
 			case api.StateOK:
 				counts.HostsUp++
-			case api.StateUnknown:
-				silent++
+			case api.StateUnknown, api.StateDown:
+				if one.State == api.StateDown {
+					gone++
+				} else {
+					silent++
+				}
 				fallthrough
-			case api.StateDegraded, api.StateDown:
+			case api.StateDegraded:
 				worse(softened(one.State), id.To(id.KindHost, h.Name), one.Reason)
 			}
 		}
@@ -60,9 +64,24 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 				worse(softened(l.State), id.To(id.KindListener, l.Name), l.Reason)
 			}
 		}
-		if silent == len(site.Hosts) && silent > 0 {
+		word := f.wordOfSite(s.Hosts[len(s.Hosts)-len(site.Hosts):])
+		switch {
+		case word == wordCut:
+			state, reason = api.StateUnknown, "cut off: its hosts live, and do not reach "+f.options.Host
+			if l, ok := s.Link(api.LinkName(site.Name, f.site())); ok && l.Via != "" {
+				reason += "; heard by way of " + l.Via
+			}
+		case word == wordDead:
+			state, reason = api.StateDown, "dead: nobody hears any of its hosts"
+		case word == wordStopped:
+			state, reason = api.StateDown, "stopped: no agent of its hosts runs"
+		case gone == len(site.Hosts) && gone > 0:
+			state, reason = api.StateDown, "none of its hosts serves: "+reason
+		case silent == len(site.Hosts) && silent > 0:
 			state, reason = api.StateUnknown, "all of its hosts are silent: "+reason
-		} else if counts.Pools > 0 && down == counts.Pools {
+		case silent+gone == len(site.Hosts) && silent > 0:
+			state, reason = api.StateUnknown, "none of its hosts is heard of: "+reason
+		case counts.Pools > 0 && down == counts.Pools:
 			state, reason = api.StateDown, fmt.Sprintf("none of its %d pools serves", down)
 		}
 		ref := id.To(id.KindSite, site.Name)
@@ -71,6 +90,7 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 			out.Traffic, out.Trend = se.traffic(), se.trend()
 		}
 		st := f.stand(now, ref, state, reason)
+		st.word = word
 		if !by.IsZero() {
 			st.by = by // and what made it worse is what its recovery follows from
 		}
@@ -180,69 +200,6 @@ func (f *Fleet) drawFault(x *fault) api.Fault {
 		out.State, out.Reason = api.StateDegraded, "is in force"
 	}
 	return out
-}
-
-// drawProblems lists what needs a person. A backend's trouble is told once, as
-// its pool's, and a pool's is not told again as its site's.
-func (f *Fleet) drawProblems(s *api.Status) {
-	add := func(ref id.Ref, site string, text, effect string) {
-		st := f.standing(ref)
-		s.Problems = append(s.Problems, api.Problem{
-			Subject: ref, Site: site, State: st.state, Since: f.options.Origin.Wall(st.since), Text: text, Effect: effect, Cause: st.cause,
-		})
-	}
-	for i := range s.Backends {
-		b := &s.Backends[i]
-		if b.State == api.StateOK || b.State == api.StateUnknown || b.Phase == api.PhaseRising {
-			continue
-		}
-		effect := ""
-		if p, ok := s.Pool(b.Pool); ok {
-			effect = fmt.Sprintf("%d of %d serve", p.Up, p.Backends)
-			if p.State != api.StateDown && !b.Serves() {
-				effect += ", share moved"
-			}
-		}
-		add(id.To(id.KindBackend, b.Name), b.Site, b.Reason, effect)
-	}
-	for i := range s.Pools {
-		if p := &s.Pools[i]; p.State == api.StateDown || p.Panic {
-			effect := "users are not served"
-			if p.State != api.StateDown {
-				effect = "users also get backends that fail"
-			}
-			add(id.To(id.KindPool, p.Name), p.Site, p.Reason, effect)
-		}
-	}
-	for i := range s.Listeners {
-		l := &s.Listeners[i]
-		if p, ok := s.Pool(l.Pool); l.State != api.StateOK && l.State != api.StateUnknown && (!ok || p.State != api.StateDown) {
-			add(id.To(id.KindListener, l.Name), l.Site, l.Reason, "")
-		}
-	}
-	for i := range s.Hosts {
-		if h := &s.Hosts[i]; h.State == api.StateUnknown && !h.AsOf.IsZero() {
-			add(id.To(id.KindHost, h.Name), h.Site, h.Reason, "what it does is not known")
-		}
-	}
-	for i := range s.Clients {
-		if c := &s.Clients[i]; c.State == api.StateDegraded || c.State == api.StateDown {
-			add(id.To(id.KindClients, c.Name), c.Site, c.Reason, "users notice")
-		}
-	}
-	for _, x := range f.faults {
-		if one := f.drawFault(x); one.State == api.StateDown {
-			s.Problems = append(s.Problems, api.Problem{
-				Subject: id.To(id.KindFault, one.ID), Site: f.siteOf(one.Target), State: api.StateDown, Since: one.Since,
-				Text: one.Reason, Effect: one.Target.String() + " stays broken", Cause: x.cause,
-			})
-		}
-	}
-	f.drawUnkept(s)
-	f.drawAlone(s)
-	slices.SortStableFunc(s.Problems, func(a, b api.Problem) int {
-		return cmp.Or(cmp.Compare(b.State.Severity(), a.State.Severity()), b.Since.Compare(a.Since), cmp.Compare(a.Subject.String(), b.Subject.String()))
-	})
 }
 
 // count says how many of a thing there are.

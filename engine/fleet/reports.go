@@ -36,6 +36,12 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 		clear(f.bindings)
 	}
 	m.report, m.at, m.heard = s, now, true
+	if a := f.agents[s.Host]; a != nil {
+		f.gone(m, a)
+	}
+	if restarted && f.options.Host != "" {
+		f.endFaults(now, s.Host, out)
+	}
 	f.see(s.Host, m, known)
 	switch late := now.Sub(m.ordered) >= orderAgain; {
 	case s.Rev < m.rev && (restarted || late):
@@ -46,7 +52,7 @@ func (f *Fleet) report(now instant.Instant, ev Report, out *Effects) {
 			out.Hosts = append(out.Hosts, ToHost{s.Host, o})
 		}
 	case s.Rev == m.rev && late:
-		if lost := f.operator.lost(s.Backends); len(lost) > 0 {
+		if lost := f.operator.lost(s.Backends, f.weights); len(lost) > 0 {
 			m.ordered = now
 			for _, o := range lost {
 				out.Hosts = append(out.Hosts, ToHost{s.Host, o})

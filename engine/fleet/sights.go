@@ -97,6 +97,8 @@ func (v *view) find(name string) (int, bool) {
 type bindings struct {
 	all                  []api.Binding
 	bound, heard, silent int
+	dead                 int    // others are sure that these hosts are not there
+	lost                 bool   // nothing is wrong with it but that hosts are
 	refusal              string // the first host's that has one
 }
 
@@ -114,6 +116,9 @@ func (f *Fleet) bind(now instant.Instant, l *spec.Listener) bindings {
 		b := &m.report.Bindings[i]
 		one := api.Binding{Host: name, Address: b.Address, Bound: b.Bound, Reason: b.Reason}
 		switch {
+		case !m.fresh(now) && f.dead(name):
+			k.dead++
+			one.Bound, one.Reason = false, f.says(name)
 		case !m.fresh(now):
 			k.silent++
 			one.Reason = "the host is silent; this was so when it was last heard of"
@@ -127,5 +132,6 @@ func (f *Fleet) bind(now instant.Instant, l *spec.Listener) bindings {
 		}
 		k.all = append(k.all, one)
 	}
+	k.lost = k.refusal == "" && k.dead+k.silent > 0 && f.options.Host != ""
 	return k
 }

@@ -60,6 +60,9 @@ func (f *Fleet) resume(now instant.Instant, all []api.Drill, cause api.Seq, out 
 			}, out)
 			out.Reports = append(out.Reports, d)
 		}
+		if d.Phase.Live() {
+			d.Phase, d.Reason = api.DrillIdle, "it was under way when this host lost sight of it; how it ended is not known here"
+		}
 		f.past[d.Name] = d
 	}
 	f.dirty = true

@@ -48,7 +48,9 @@ type world struct {
 	probing  *fleet.ProbesOrder
 	sampled  instant.Instant
 	asks     int
-	lives    uint64 // of hosts
+	force    map[string]fleet.Adopt // faults in force, by their names
+	reports  map[string]api.Drill   // of drills, as they are to be kept
+	lives    uint64                 // of hosts
 }
 
 type call struct {
@@ -94,14 +96,19 @@ func newWorld(t failer, text string) *world { return nextWorld(t, text, nil) }
 
 // nextWorld is one that goes on with what operators had set.
 func nextWorld(t failer, text string, words []fleet.Word) *world {
-	w := &world{
-		t: t, hosts: map[string]*host.Host{}, dead: map[string]bool{}, mute: map[string]bool{}, begun: map[string]bool{},
-		fleet:  fleet.New(fleet.Options{Origin: instant.OriginAt(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)), World: api.WorldSimulation, Version: "v1"}),
-		second: instant.Instant(time.Second),
-	}
-	w.spec = parse(t, text)
+	w := emptyWorld(t, text)
+	w.fleet = fleet.New(fleet.Options{Origin: origin, World: api.WorldSimulation, Version: "v1"})
 	w.tell(fleet.SetSpec{Fleet: w.spec, Text: text, Words: words})
 	return w
+}
+
+var origin = instant.OriginAt(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
+
+func emptyWorld(t failer, text string) *world {
+	return &world{
+		t: t, hosts: map[string]*host.Host{}, dead: map[string]bool{}, mute: map[string]bool{}, begun: map[string]bool{},
+		force: map[string]fleet.Adopt{}, reports: map[string]api.Drill{}, second: instant.Instant(time.Second), spec: parse(t, text),
+	}
 }
 
 // tell tells the fleet and carries out what it asks.
@@ -127,6 +134,9 @@ func (w *world) tell(ev fleet.Event) {
 	}
 	if out.StopProbes {
 		w.probing = nil
+	}
+	for _, d := range out.Reports {
+		w.reports[d.Name] = d
 	}
 	for _, h := range out.Hosts {
 		w.host(h.Host, h.Event)
@@ -165,6 +175,9 @@ func (w *world) fault(o fleet.FaultOrder) {
 		done.Err = w.stuck
 	}
 	if done.Err == "" {
+		if w.force[o.ID] = (fleet.Adopt{Host: o.Host, Order: o, By: o.By, Since: w.now}); o.Revert {
+			delete(w.force, o.ID)
+		}
 		w.dead[o.Target.Name] = !o.Revert && (o.Kind == api.FaultKill || o.Kind == api.FaultFreeze)
 	}
 	w.tell(done)

@@ -19,7 +19,13 @@ type Do func(words []string, said *strings.Builder)
 // Run tells each testdata/*.txt, in the world that begin makes for it.
 func Run(t *testing.T, begin func(t *testing.T) Do) {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.txt")
+	RunIn(t, "testdata", begin)
+}
+
+// RunIn is Run for the stories of another folder.
+func RunIn(t *testing.T, folder string, begin func(t *testing.T) Do) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no stories: %v", err)
 	}
