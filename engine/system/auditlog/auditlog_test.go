@@ -178,7 +178,7 @@ func TestTornEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := bytes.IndexByte(text, '\n') + 1
-	for cut := 1; cut < len(text); cut += 13 {
+	for cut := 1; cut < len(text); cut += 37 {
 		if err := os.WriteFile(name(dir, 1), text[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -59,6 +59,7 @@ type SharedOptions struct {
 // and a host that is cut off from the others writes nothing.
 type Shared struct {
 	o    SharedOptions
+	most int           // WindowMax; less in tests
 	turn chan struct{} // holds one token: who has it may use what follows
 	end  end
 	last time.Time // of the newest record that was tried here
@@ -86,7 +87,7 @@ func NewShared(o SharedOptions) *Shared {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Shared{o: o, turn: make(chan struct{}, 1)}
+	s := &Shared{o: o, most: WindowMax, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
 	return s
 }
@@ -205,7 +206,7 @@ func (s *Shared) try(e audit.Entry) (*try, error) {
 // command puts a line behind the chain's end, and takes the oldest ones away that
 // the window has no room for.
 func (s *Shared) command(t *try, under []facts.Token) facts.Txn {
-	drop, _ := s.end.room(len(t.line))
+	drop, _ := s.end.room(len(t.line), s.most)
 	first := s.end.first + uint64(drop)
 	if s.end.first == 0 || drop == len(s.end.sizes) {
 		first = t.record.Seq
@@ -227,9 +228,9 @@ func (s *Shared) command(t *try, under []facts.Token) facts.Txn {
 
 // room is how many of the oldest lines have to go for a new one, and the size of
 // those that stay.
-func (e end) room(size int) (drop, bytes int) {
+func (e end) room(size, most int) (drop, bytes int) {
 	bytes = e.bytes
-	for drop < len(e.sizes) && drop < facts.OpsMax-2 && (len(e.sizes)-drop >= WindowMax || bytes+size > windowBytes) {
+	for drop < len(e.sizes) && drop < facts.OpsMax-2 && (len(e.sizes)-drop >= most || bytes+size > windowBytes) {
 		bytes -= e.sizes[drop]
 		drop++
 	}
@@ -238,7 +239,7 @@ func (e end) room(size int) (drop, bytes int) {
 
 // advance notes that a line was written.
 func (s *Shared) advance(t *try, revision uint64) {
-	drop, bytes := s.end.room(len(t.line))
+	drop, bytes := s.end.room(len(t.line), s.most)
 	s.end.sizes = append(s.end.sizes[drop:], len(t.line))
 	s.end.first = t.record.Seq + 1 - uint64(len(s.end.sizes))
 	s.end.bytes = bytes + len(t.line)
