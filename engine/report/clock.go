@@ -11,13 +11,16 @@ import (
 // at about the same rate; a message takes its time, and not the same in both
 // directions.
 //
-// Each pair of Ping and Pong gives an estimate of how far the clocks are apart: the
-// middle between what the host said and what we saw, as NTP does it, right to half
-// of the time on the way whatever share of that each direction had. The best of
-// the newest samples counts, where an old one counts as less sure by driftMax.
-// The translation is left as it is while it is within that bound, or within
-// steady: what jitters is the network and not the clocks, and an instant that
-// changes with it would look like news.
+// Of each message we know only that it came after it was sent. One that we sent
+// says how far the clocks are apart at least, and its answer how far at most; what
+// all of them say together, each less sure by driftMax as it grows old, is a range
+// that the fastest message in each direction bounds. Its middle is right to half its
+// width whatever share of the way each direction has, and exact if they are alike.
+// When nothing fits any more, a clock has jumped, and the range begins anew.
+//
+// The translation is not the middle itself: it stays as it is while it is near,
+// within steady or a quarter of the range. What jitters is the network and not the
+// clocks, and an instant that changed with it would look like news.
 //
 // A correction holds for what the host says from then on. What came before keeps
 // its translation, and what comes after is never earlier than it. So the
@@ -25,15 +28,10 @@ import (
 // the earlier one is never the later one here; a correction into the past makes
 // things happen at the same instant for as long as it is large.
 type Clock struct {
-	samples []sample // newest last
-	pieces  []piece  // oldest first; each holds from its own beginning
-}
-
-// sample is one estimate.
-type sample struct {
-	at     instant.Instant // ours
-	offset time.Duration   // ours minus the host's
-	trip   time.Duration   // on the way, there and back
+	// The clocks are apart by least to most, ours minus the host's, as of at.
+	least, most time.Duration
+	at          instant.Instant
+	pieces      []piece // oldest first; each holds from its own beginning
 }
 
 // piece is a part of the translation.
@@ -47,9 +45,6 @@ const (
 	// driftMax is how much of a second two clocks drift apart in a second: twice what
 	// crystals are sold for.
 	driftMax = 100e-6
-	// samplesMax is how many samples are looked at: some seconds of pings, in which
-	// one was fast.
-	samplesMax = 16
 	// steady is how far the translation may be off without being corrected: less
 	// than people see.
 	steady = time.Millisecond
@@ -63,27 +58,31 @@ func (c *Clock) Known() bool { return len(c.pieces) > 0 }
 
 // Sample takes a round trip: sent and back are ours, got and left the host's.
 func (c *Clock) Sample(sent, got, left, back instant.Instant) {
-	trip := back.Sub(sent) - left.Sub(got)
-	if trip < 0 || back < sent || left < got {
+	least, most := sent.Sub(got), back.Sub(left)
+	if back < sent || left < got || most < least {
 		return // no clocks do that
 	}
-	s := sample{at: back, offset: (sent.Sub(got) + back.Sub(left)) / 2, trip: trip}
-	if len(c.samples) == samplesMax {
-		c.samples = append(c.samples[:0], c.samples[1:]...)
+	least -= time.Duration(driftMax * float64(back.Sub(sent))) // it is that old
+	if c.Known() {
+		aged := time.Duration(driftMax * float64(back.Sub(c.at)))
+		c.least, c.most = max(c.least-aged, least), min(c.most+aged, most)
 	}
-	c.samples = append(c.samples, s)
-	best := c.best(back)
+	if !c.Known() || c.most < c.least {
+		c.least, c.most = least, most
+	}
+	c.at = back
+	trip, middle := c.Trip()
 	if !c.Known() {
-		c.pieces = append(c.pieces, piece{floor: math.MinInt64, offset: best.offset})
+		c.pieces = append(c.pieces, piece{floor: math.MinInt64, offset: middle})
 		return
 	}
-	off := best.offset - c.pieces[len(c.pieces)-1].offset
-	if off.Abs() <= max(best.unsure(back), steady) {
+	last := &c.pieces[len(c.pieces)-1]
+	if (middle - last.offset).Abs() <= max(trip/4, steady) {
 		return
 	}
-	next := piece{from: left, floor: c.Ours(left), offset: best.offset}
-	if last := &c.pieces[len(c.pieces)-1]; last.from >= left {
-		last.offset = best.offset // the host has said nothing since
+	next := piece{from: left, floor: c.Ours(left), offset: middle}
+	if last.from >= left {
+		last.offset = middle // the host has said nothing since
 		return
 	}
 	if len(c.pieces) == piecesMax {
@@ -92,19 +91,11 @@ func (c *Clock) Sample(sent, got, left, back instant.Instant) {
 	c.pieces = append(c.pieces, next)
 }
 
-// unsure is how far off a sample may be by now.
-func (s sample) unsure(now instant.Instant) time.Duration {
-	return s.trip/2 + time.Duration(driftMax*float64(now.Sub(s.at)))
-}
-
-func (c *Clock) best(now instant.Instant) sample {
-	best := c.samples[len(c.samples)-1]
-	for _, s := range c.samples {
-		if s.unsure(now) < best.unsure(now) {
-			best = s
-		}
-	}
-	return best
+// Trip is how long a message and its answer are on the way when they are fast, and
+// by how much our clock is ahead of the host's: right to half of that.
+func (c *Clock) Trip() (trip, ahead time.Duration) {
+	trip = c.most - c.least
+	return trip, c.least + trip/2
 }
 
 // Ours is an instant of the host's clock on ours. Without any sample it is 0: long
@@ -114,9 +105,11 @@ func (c *Clock) Ours(at instant.Instant) instant.Instant {
 		return at
 	}
 	for i := len(c.pieces) - 1; i >= 0; i-- {
-		p := &c.pieces[i]
-		if at >= p.from || i == 0 {
+		switch p := &c.pieces[i]; {
+		case at >= p.from:
 			return max(shift(at, p.offset), p.floor)
+		case i == 0: // longer ago than is remembered
+			return shift(at, p.offset)
 		}
 	}
 	return 0
@@ -129,14 +122,4 @@ func shift(at instant.Instant, d time.Duration) instant.Instant {
 		return instant.Never - 1
 	}
 	return at + instant.Instant(d)
-}
-
-// Trip is how long a message and its answer were on the way in the best of the
-// newest samples, and Offset how far ours is ahead of the host's.
-func (c *Clock) Trip(now instant.Instant) (trip, offset time.Duration) {
-	if len(c.samples) == 0 {
-		return 0, 0
-	}
-	best := c.best(now)
-	return best.trip, best.offset
 }

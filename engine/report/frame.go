@@ -49,8 +49,9 @@ const (
 	// notesMax is how many notes one Told holds: two of each backend and more.
 	// What is above is left out.
 	notesMax = 1 << 12
-	// eventsMax is how many events one Events holds. A ring has 4,096.
-	eventsMax = 1 << 13
+	// EventsMax is how many events one Events holds: with the longest sentences an
+	// eighth of a frame. A ring has 4,096.
+	EventsMax = 512
 	// KeySizeMax and ValueSizeMax bound a Share. The largest is what operators have
 	// set, a line for each backend.
 	KeySizeMax   = 64

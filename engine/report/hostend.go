@@ -117,9 +117,9 @@ func (h *HostEnd) Report(s host.Status, changed bool) {
 func (h *HostEnd) Tell(ev fleet.Event) {
 	switch e := ev.(type) {
 	case fleet.Noted:
-		if len(e.Notes) > notesMax { // the other end would not read more
-			h.lost += uint64(len(e.Notes) - notesMax)
-			e.Notes = e.Notes[:notesMax]
+		if n := fitting(e.Notes); n < len(e.Notes) { // the other end would not read more
+			h.lost += uint64(len(e.Notes) - n)
+			e.Notes = e.Notes[:n]
 			ev = e
 		}
 	case fleet.Process:
@@ -146,6 +146,11 @@ func (h *HostEnd) faultDone(e fleet.FaultDone) {
 	case e.Err == "" && !e.Revert && f.order.Kind != api.FaultRestart:
 		f.done, f.since = true, e.At
 		h.faults[e.ID] = f
+		// Whoever did not ask for it hears of it too, and so does who has given up
+		// waiting for the answer.
+		for l := range h.lines {
+			l.adopts = true
+		}
 	case e.Err == "" || !e.Revert: // it is over, or never began
 		delete(h.faults, e.ID)
 	}

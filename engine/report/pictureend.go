@@ -84,6 +84,7 @@ type sending struct{ do Do }
 // wait is an order that will be answered, by us if the host does not.
 type wait struct {
 	number uint64
+	sent   bool
 	until  instant.Instant // Never: the host has it, or is to have it at once
 }
 
@@ -113,7 +114,7 @@ func (p *PictureEnd) Welcome(now instant.Instant, w Welcome) []fleet.Event {
 	var out []fleet.Event
 	if w.Life != p.life {
 		for id := range p.waits { // another life has no faults
-			if p.waits[id].number <= p.sent {
+			if p.waits[id].sent {
 				out = append(out, p.unreachable(now, id, "it was restarted"))
 			}
 		}
@@ -189,11 +190,16 @@ func (p *PictureEnd) Order(now instant.Instant, do Do) []fleet.Event {
 
 // unreachable answers an order to break something in the host's place.
 func (p *PictureEnd) unreachable(now instant.Instant, id, why string) fleet.Event {
-	if o := p.orders.at(p.waits[id].number); o != nil {
-		o.do = nil
-	}
+	p.void(p.waits[id].number)
 	delete(p.waits, id)
 	return fleet.FaultDone{ID: id, At: now, Err: api.ReasonHostUnreachable.Sentence() + ": " + p.host + ", " + why}
+}
+
+// void has an order not sent, or not again.
+func (p *PictureEnd) void(number uint64) {
+	if o := p.orders.at(number); o != nil {
+		o.do = nil
+	}
 }
 
 // Deadline is when it next wants Wake.
@@ -241,7 +247,13 @@ func (p *PictureEnd) Hear(now instant.Instant, m Message) fleet.Event {
 			e.Host = p.host
 			return e
 		case fleet.FaultDone:
-			if !e.Revert {
+			w, waits := p.waits[e.ID]
+			switch {
+			case e.Revert:
+			case !waits:
+				return nil // somebody else asked, or it is answered; Adopt tells what is so
+			default:
+				p.void(w.number) // the host's next life is not to be told again
 				delete(p.waits, e.ID)
 			}
 		}
@@ -249,6 +261,7 @@ func (p *PictureEnd) Hear(now instant.Instant, m Message) fleet.Event {
 	case Refused:
 		if o := p.orders.at(m.Number); o != nil {
 			if f, ok := o.do.(Fault); ok {
+				o.do = nil // it is not sent again
 				delete(p.waits, f.ID)
 				return fleet.FaultDone{ID: f.ID, Revert: f.Revert, At: now, Err: api.Refusal{Reason: m.Reason, Detail: m.Detail}.String()}
 			}
@@ -285,6 +298,11 @@ func (p *PictureEnd) Take(now instant.Instant, into []Message) []Message {
 			break
 		}
 		p.sent = n
+		if f, ok := o.do.(Fault); ok && !f.Revert {
+			w := p.waits[f.ID]
+			w.sent = true
+			p.waits[f.ID] = w
+		}
 		if o.do != nil {
 			into = append(into, Order{Number: n, Do: o.do})
 		}

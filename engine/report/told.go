@@ -99,10 +99,25 @@ func (r *reader) past(n uint64, f *wire.Fields) instant.Instant {
 	return r.ourAt
 }
 
-// appendNotes appends the notes of one step of a host, as many as a message holds:
-// each may name an earlier one.
-func appendNotes(b []byte, notes []host.Note) []byte {
+// fitting is how many notes one message holds.
+func fitting(notes []host.Note) int {
+	size := 0
 	for i := range notes[:min(len(notes), notesMax)] {
+		e := &notes[i].Event
+		for _, s := range []string{e.Text, e.Reason, e.By, e.Receipt} {
+			size += min(len(s), textMax)
+		}
+		if size += 8 * nameMax; size > FrameMax/2 {
+			return i
+		}
+	}
+	return min(len(notes), notesMax)
+}
+
+// appendNotes appends the notes of one step of a host: each may name an earlier
+// one.
+func appendNotes(b []byte, notes []host.Note) []byte {
+	for i := range notes[:fitting(notes)] {
 		n := &notes[i]
 		var mark, event int
 		b, mark = wire.Begin(b, listItem)

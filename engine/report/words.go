@@ -163,7 +163,7 @@ func readPongFields(f *wire.Fields) Pong {
 func (m Events) append(b []byte) []byte {
 	b = wire.AppendBytes(b, eventsRing, cut(m.Ring, sentenceMax))
 	b = wire.AppendNumber(b, eventsAfter, uint64(m.After))
-	for i := range m.Events[:min(len(m.Events), eventsMax)] {
+	for i := range m.Events[:min(len(m.Events), EventsMax)] {
 		var mark int
 		b, mark = wire.Begin(b, eventsEvent)
 		b = wire.End(appendEvent(b, &m.Events[i]), mark)
@@ -180,7 +180,7 @@ func readEvents(f *wire.Fields) Message {
 		case eventsAfter:
 			m.After = api.Seq(f.Number())
 		case eventsEvent:
-			if len(m.Events) == eventsMax {
+			if len(m.Events) == EventsMax {
 				f.Fail("too many events at once")
 				break
 			}

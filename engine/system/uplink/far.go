@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/report"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
@@ -201,7 +203,7 @@ func (l *Lines) compare(f *far, at instant.Instant, m report.Pong) {
 		return
 	}
 	l.mu.Lock()
-	trip, offset := f.end.Clock().Trip(at)
+	trip, offset := f.end.Clock().Trip()
 	l.mu.Unlock()
 	then := at.Sub(m.Sent) - offset // since it said so
 	ahead := m.Wall.Sub(time.Now().Round(0).Add(-then))
@@ -226,12 +228,8 @@ func (l *Lines) send(ctx context.Context, f *far, s *standing) error {
 		next, copies := f.end.Deadline(), f.copies && (first || l.pushed > from)
 		l.mu.Unlock()
 		if copies {
+			all, from = l.events(all, from, first)
 			first = false
-			m := report.Events{Ring: l.options.Ring, After: from, Events: l.options.Events(from)}
-			if n := len(m.Events); n > 0 {
-				m.After, from = m.Events[0].Seq-1, m.Events[n-1].Seq
-			}
-			all = append(all, m)
 		}
 		if len(all) > 0 {
 			if err := s.line.write(all); err != nil {
@@ -248,4 +246,21 @@ func (l *Lines) send(ctx context.Context, f *far, s *standing) error {
 			return nil
 		}
 	}
+}
+
+// events appends the events of the ring after from, and returns the newest of them.
+// The first ones also say which ring they are of, if there are none.
+func (l *Lines) events(all []report.Message, from api.Seq, first bool) ([]report.Message, api.Seq) {
+	events := l.options.Events(from)
+	if len(events) > 0 {
+		from = events[0].Seq - 1
+	}
+	if first && len(events) == 0 {
+		all = append(all, report.Events{Ring: l.options.Ring, After: from})
+	}
+	for some := range slices.Chunk(events, report.EventsMax) {
+		all = append(all, report.Events{Ring: l.options.Ring, After: from, Events: some})
+		from = some[len(some)-1].Seq
+	}
+	return all, from
 }
