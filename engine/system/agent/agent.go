@@ -27,6 +27,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/seats"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/access"
+	"github.com/holdfast-edge/holdfast/engine/system/auditlog"
 	"github.com/holdfast-edge/holdfast/engine/system/gossip"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/liveness"
@@ -71,6 +72,7 @@ type Agent struct {
 
 	quorum   *quorum.Quorum
 	facts    *quorum.Facts // of the fleet
+	audit    *auditlog.Shared
 	liveness *liveness.Liveness
 	uplink   *uplink.Host
 	own      *own
@@ -143,6 +145,7 @@ func open(o Options) (a *Agent, err error) {
 		return nil, err
 	}
 	a.facts = a.quorum.Facts(groupFleet)
+	a.audit = auditlog.NewShared(auditlog.SharedOptions{Store: a.facts, Host: o.Host})
 	a.liveness, err = liveness.New(liveness.Options{
 		Fleet: o.Fleet, Self: member.Host{Name: o.Host, Site: o.Site}, Address: o.Address, Life: a.life, Keys: keys,
 		Clock: a.clock, Log: o.Log, Changed: a.membersChanged,
@@ -209,7 +212,7 @@ func (a *Agent) run(asked context.Context) (err error) {
 	essential("the replicas", a.quorum.Run)
 	essential("who lives", a.liveness.Run)
 	essential("the port", func(ctx context.Context) error {
-		return identity.NewPort(a.holder, o.Log, a.quorum.Protocol(), a.uplink.Protocol(), people.Protocol, agents.Protocol).Serve(ctx, port)
+		return identity.NewPort(a.holder, o.Log, a.quorum.Protocol(), a.uplink.Protocol(), people.Protocol, agents.Protocol, a.lending()).Serve(ctx, port)
 	})
 	essential("the API", people.Run)
 	essential("the API between agents", agents.Run)
@@ -220,6 +223,7 @@ func (a *Agent) run(asked context.Context) (err error) {
 	a.all.Go(func() { a.stand.run(ctx) })
 	a.all.Go(func() { a.watchGroups(ctx) })
 	a.all.Go(func() { a.seating.run(ctx) })
+	a.all.Go(func() { a.mirror(ctx) })
 	if err := a.serveMetrics(ctx); err != nil {
 		cancel(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/agent"
+	"github.com/holdfast-edge/holdfast/engine/system/auditlog"
 	"github.com/holdfast-edge/holdfast/engine/system/gossip"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/keeper"
@@ -280,6 +281,28 @@ func phase(s *api.Status, backend string) api.Phase {
 	return b.Phase
 }
 
+// recorded waits until a host's copy of the audit log has a verb.
+func (w *world) recorded(name, verb string) {
+	w.Helper()
+	look, late := time.NewTicker(20*time.Millisecond), time.After(30*time.Second)
+	defer look.Stop()
+	for {
+		found := false
+		_ = auditlog.Each(statedir.Audit(w.agents[name].dir), func(line []byte) error {
+			found = found || strings.Contains(string(line), verb)
+			return nil
+		})
+		if found {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-late:
+			w.Fatalf("%s has no record of %s", name, verb)
+		}
+	}
+}
+
 // TestAFleetOfAgents starts three sites of two hosts and goes through what becomes
 // of a command and of its fleet: it is given through an agent that only follows,
 // holds under the next coordinator, when its host starts anew, and when it starts
@@ -303,6 +326,8 @@ func TestAFleetOfAgents(t *testing.T) {
 		}
 	}
 	before := must(w.client(follower.name).Events(t.Context(), 0, api.EventRing))
+
+	w.recorded(first.Host, "drain")
 
 	// The coordinator dies. The next one knows what was said, and what happened.
 	w.kill(w.agents[first.Host])

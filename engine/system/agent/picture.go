@@ -154,10 +154,12 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 	c.Tell(ctx, fleet.SetSpec{Fleet: p.fleet, Text: p.spec.Text, Rev: p.spec.Revision, From: p.why, Words: p.words, Reports: p.reports})
 	stop := a.pictures.add(c)
 	defer stop()
-	a.client.set(c.Client())
+	shown := c.Client()
 	if acting {
-		a.direct.set(c.Client())
+		shown = a.recorded(shown, facts.Token{Lease: leaseCoordinator, Epoch: p.epoch})
+		a.direct.set(shown)
 	}
+	a.client.set(shown)
 	err = <-done
 	a.client.set(nil)
 	a.direct.set(nil)
