@@ -153,12 +153,18 @@ func (m *Member) sight(now instant.Instant, by, of string) (Sight, time.Duration
 	if v == nil {
 		return Sight{}, 0, false
 	}
+	s, ok := v.of(of)
+	return s, now.Sub(v.at), ok
+}
+
+// of is what a view says of a host.
+func (v *view) of(host string) (Sight, bool) {
 	for i := range v.Hosts {
-		if v.Hosts[i].Host == of {
-			return v.Hosts[i], now.Sub(v.at), true
+		if v.Hosts[i].Host == host {
+			return v.Hosts[i], true
 		}
 	}
-	return Sight{}, 0, false
+	return Sight{}, false
 }
 
 // deaf reports whether a host that is heard says that it does not hear this one.
@@ -246,11 +252,7 @@ func (m *Member) allStopped() bool {
 // site judges the link to another site.
 func (m *Member) site(now instant.Instant, site string) SiteStatus {
 	s := SiteStatus{Site: site, State: StateDead, Reason: ReasonSiteUnknown}
-	for _, name := range m.order {
-		v := m.views[name]
-		if v == nil || v.Site != site {
-			continue
-		}
+	for _, v := range m.bySite[site] {
 		if v.straight && now.Sub(v.direct) <= m.set.FarDead {
 			return SiteStatus{Site: site, State: StateAlive, Reason: ReasonHeard}
 		}
@@ -268,18 +270,17 @@ var rank = map[State]int{StateAlive: 5, StateCut: 4, StateSuspected: 3, StateSto
 // distant judges a host of another site by what that says of it.
 func (m *Member) distant(now instant.Instant, p *peer) verdict {
 	best := verdict{}
-	for _, name := range m.order {
-		v := m.views[name]
-		if v == nil || v.Site != p.host.Site || now.Sub(v.at) > m.set.FarDead || m.outlived(v) {
+	for _, v := range m.bySite[p.host.Site] {
+		if now.Sub(v.at) > m.set.FarDead || m.outlived(v) {
 			continue
 		}
 		said := verdict{}
 		if v.By == p.host.Name {
 			said = verdict{StateAlive, ReasonHeard, ""}
-			if n := m.peers[name]; n.bye {
+			if p.bye {
 				said = verdict{StateStopped, ReasonGoodbye, ""}
 			}
-		} else if s, _, ok := m.sight(now, name, p.host.Name); ok {
+		} else if s, ok := v.of(p.host.Name); ok {
 			said = verdict{s.State, s.Reason, v.By}
 			if s.State == StateAlive {
 				said = verdict{StateAlive, ReasonSiteSays, ""}
@@ -317,9 +318,8 @@ func (m *Member) distant(now instant.Instant, p *peer) verdict {
 // is not there any more: the word of the dead would hide their death, and that of
 // who died with them.
 func (m *Member) outlived(v *view) bool {
-	for _, name := range m.order {
-		w := m.views[name]
-		if w == nil || w.Site != v.Site || w.at <= v.at.Add(m.set.Suspect) {
+	for _, w := range m.bySite[v.Site] {
+		if w.at <= v.at.Add(m.set.Suspect) {
 			continue
 		}
 		for i := range w.Hosts {
@@ -358,10 +358,8 @@ func (m *Member) thirdSite(now instant.Instant, that string) bool {
 // newest is when a site was last known to be as it was seen; zero if never.
 func (m *Member) newest(site string) instant.Instant {
 	at := instant.Instant(0)
-	for _, v := range m.views {
-		if v.Site == site {
-			at = later(at, v.at)
-		}
+	for _, v := range m.bySite[site] {
+		at = later(at, v.at)
 	}
 	return at
 }

@@ -1,6 +1,7 @@
 package member
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -114,6 +115,7 @@ type view struct {
 	// straight says that direct holds, and straightNumber which view that was.
 	straight       bool
 	straightNumber uint64
+	relayed        instant.Instant // when a neighbour passed it on last
 }
 
 // Member decides for one host.
@@ -126,6 +128,8 @@ type Member struct {
 	order []string         // of peers, sorted
 	views map[string]*view // of other hosts, by who saw
 	sites []string         // other sites, sorted
+	// bySite are the views by the site of who saw, in the order of their names.
+	bySite map[string][]*view
 
 	started  bool
 	stopped  bool
@@ -144,7 +148,7 @@ type Member struct {
 // New returns the member of one host. life must be larger than in all lives of
 // the host before.
 func New(self Host, life uint64, set Settings) *Member {
-	return &Member{self: self, life: life, set: set, peers: map[string]*peer{}, views: map[string]*view{}, isolation: IsolationNone}
+	return &Member{self: self, life: life, set: set, peers: map[string]*peer{}, views: map[string]*view{}, bySite: map[string][]*view{}, isolation: IsolationNone}
 }
 
 // Deadline is when the member wants Wake.
@@ -250,6 +254,16 @@ func (m *Member) setHosts(now instant.Instant, hosts []Host) {
 		delete(m.peers, name)
 		delete(m.views, name)
 	}
+	// Views of who left, or moved to another site, are void.
+	m.bySite = map[string][]*view{}
+	for _, name := range slices.Sorted(maps.Keys(m.views)) {
+		v := m.views[name]
+		if p := m.peers[name]; p == nil || p.host.Site != v.Site {
+			delete(m.views, name)
+			continue
+		}
+		m.bySite[v.Site] = append(m.bySite[v.Site], v)
+	}
 	for s := range sites {
 		m.sites = append(m.sites, s)
 	}
@@ -266,9 +280,12 @@ func (m *Member) hear(now instant.Instant, r Report, out *Effects) {
 	p.heard, p.ever, p.life, p.bye = now, true, r.Life, r.Leaving
 	p.refused, p.answered = 0, 0
 	news := m.see(now, p, r.View)
-	if news {
+	switch {
+	case news:
 		m.judge(now, out)
-	} else if m.started && !m.stopped && m.judgeOne(now, p, out) {
+	case p.state == StateAlive:
+		// It was alive and is heard; what its silence would change, the next Beat sees.
+	case m.started && !m.stopped && m.judgeOne(now, p, out):
 		m.announce(now, out)
 	}
 	if news && r.View.Site != m.self.Site && m.gateway(m.self.Site, m.self.Name) {
@@ -291,6 +308,10 @@ func (m *Member) see(now instant.Instant, p *peer, v View) bool {
 	if old == nil {
 		old = &view{}
 		m.views[v.By] = old
+		m.bySite[v.Site] = insertView(m.bySite[v.Site], v.By, old)
+	}
+	if p.host.Site == m.self.Site && v.By != p.host.Name {
+		old.relayed = now
 	}
 	if v.Via == "" && !v.olderThan(old.View) {
 		// The newest one may have come by a detour first.
@@ -302,6 +323,15 @@ func (m *Member) see(now instant.Instant, p *peer, v View) bool {
 	news := !sameStates(old.Hosts, v.Hosts)
 	old.View, old.at = v, at
 	return news
+}
+
+// insertView keeps views in the order of who saw.
+func insertView(all []*view, by string, v *view) []*view {
+	at := slices.IndexFunc(all, func(w *view) bool { return w.By > by })
+	if at < 0 {
+		at = len(all)
+	}
+	return slices.Insert(all, at, v)
 }
 
 // olderThan reports whether w was made after v.

@@ -59,8 +59,37 @@ func (m *Member) far(now instant.Instant, out *Effects) {
 		}
 	}
 	for _, by := range m.order {
-		m.relay(by, out, now)
+		if m.relays(now, by) {
+			m.relay(by, out, now)
+		}
 	}
+}
+
+// relays reports whether it is for this gateway to pass a view on that is no news.
+// A site's two gateways share them by who saw; when the other one was not heard to
+// pass one on, this one does.
+func (m *Member) relays(now instant.Instant, by string) bool {
+	v := m.views[by]
+	if v == nil {
+		return false
+	}
+	rank := m.rank()
+	odd := 0
+	for i := range len(by) {
+		odd ^= int(by[i])
+	}
+	return odd&1 == rank&1 || now.Sub(v.relayed) > 2*m.set.FarBeat
+}
+
+// rank is how many hosts of this site that live come before this one.
+func (m *Member) rank() int {
+	before := 0
+	for _, name := range m.order {
+		if p := m.peers[name]; p.host.Site == m.self.Site && name < m.self.Name && p.state == StateAlive {
+			before++
+		}
+	}
+	return before
 }
 
 // relay passes a view on that is fresh and came from another host: one of
@@ -151,12 +180,5 @@ func (m *Member) gateway(site, name string) bool {
 		}
 		return false
 	}
-	before := 0
-	for _, other := range m.order {
-		p := m.peers[other]
-		if p.host.Site == site && other < m.self.Name && p.state == StateAlive {
-			before++
-		}
-	}
-	return name == m.self.Name && before < GatewaysOf
+	return name == m.self.Name && m.rank() < GatewaysOf
 }

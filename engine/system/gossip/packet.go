@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
+	"sync"
 
 	"github.com/holdfast-edge/holdfast/engine/member"
 )
@@ -33,25 +35,37 @@ var (
 	errReplay   = errors.New("gossip: it was heard before")
 )
 
-// sealKey is a key made ready.
+// sealKey is a key made ready. The sums keep their schedule of the key, which costs
+// as much as a packet does.
 type sealKey struct {
 	name [keyNameSize]byte
-	mac  []byte
+	sums *sync.Pool // of *summer
+}
+
+type summer struct {
+	hash.Hash
+	to  []byte
+	out [sha256.Size]byte
 }
 
 func ready(r Keyring) []sealKey {
 	all := make([]sealKey, len(r.keys))
 	for i, k := range r.keys {
-		all[i] = sealKey{[keyNameSize]byte(k.name()), k.derive("holdfast heartbeat", 32)}
+		secret := k.derive("holdfast heartbeat", 32)
+		all[i] = sealKey{[keyNameSize]byte(k.name()), &sync.Pool{New: func() any { return &summer{Hash: hmac.New(sha256.New, secret)} }}}
 	}
 	return all
 }
 
-func (k *sealKey) sum(b []byte, to string) []byte {
-	h := hmac.New(sha256.New, k.mac)
-	h.Write(b)
-	h.Write([]byte(to))
-	return h.Sum(nil)[:macSize]
+func (k *sealKey) sum(b []byte, to string) (mac [macSize]byte) {
+	s := k.sums.Get().(*summer)
+	s.Reset()
+	s.to = append(s.to[:0], to...)
+	s.Write(b)
+	s.Write(s.to)
+	copy(mac[:], s.Sum(s.out[:0]))
+	k.sums.Put(s)
+	return mac
 }
 
 // seal appends a packet.
@@ -62,7 +76,8 @@ func (k *sealKey) seal(b []byte, to string, toLife, number uint64, r member.Repo
 	b = binary.BigEndian.AppendUint64(b, toLife)
 	b = binary.BigEndian.AppendUint64(b, number)
 	b = r.Append(b)
-	return append(b, k.sum(b[begin:], to)...)
+	mac := k.sum(b[begin:], to)
+	return append(b, mac[:]...)
 }
 
 // packet is one that was sealed with a key of the ring.
@@ -81,7 +96,8 @@ func open(keys []sealKey, b []byte, to string) (packet, error) {
 	good := false
 	for i := range keys {
 		if keys[i].name == [keyNameSize]byte(b[3:]) {
-			good = hmac.Equal(keys[i].sum(body, to), mac)
+			sum := keys[i].sum(body, to)
+			good = hmac.Equal(sum[:], mac)
 			break
 		}
 	}
