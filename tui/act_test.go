@@ -241,7 +241,7 @@ func TestAnswers(t *testing.T) {
 func TestFleetGoesAndComesBack(t *testing.T) {
 	r := newRig(t, 120, 36, fixture.Picture())
 	r.has("live 0.0 s")
-	conn := r.a.conn
+	conn := r.a.line.Conn
 	if cmd := r.send(feed.Lost{Err: errors.New("connection refused"), Conn: conn}); cmd == nil {
 		t.Error("the console does not try again")
 	}

@@ -34,7 +34,7 @@ type app struct {
 	histAt  int
 	x       page.Context
 
-	conn    int
+	line    feed.Line
 	updates <-chan api.Update
 	tries   int
 	lost    error
@@ -102,7 +102,7 @@ func newApp(ctx context.Context, opt Options) *app {
 
 // Init implements tea.Model.
 func (a *app) Init() tea.Cmd {
-	cmds := []tea.Cmd{feed.Connect(a.ctx, a.opt.Client, 0, a.conn), a.tick()}
+	cmds := []tea.Cmd{a.line.Dial(a.ctx, a.opt.Client, 0), a.tick()}
 	if !a.chosen {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -140,29 +140,34 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			a.retheme(theme.None, a.theme.ASCII)
 		}
 	case feed.Connected:
-		if m.Conn != a.conn {
+		if m.Conn != a.line.Conn {
 			return a, nil
 		}
 		a.updates = m.Updates
-		return a, feed.Next(a.updates, a.conn)
+		return a, feed.Next(a.updates, a.line.Conn)
 	case feed.Updated:
-		if m.Conn != a.conn {
+		if m.Conn != a.line.Conn {
 			return a, nil
 		}
 		a.tries, a.lost = 0, nil
+		if forget, again := a.line.Take(m.Update); forget {
+			if a.forget(m.Status); again {
+				return a, a.line.Dial(a.ctx, a.opt.Client, 0)
+			}
+		}
 		if a.take(m.Update) {
 			a.adopt()
 		}
 		if first := a.opt.First; len(first) > 0 && a.x.Status != nil {
 			a.opt.First = nil
-			return a, tea.Batch(a.words(first), feed.Next(a.updates, a.conn))
+			return a, tea.Batch(a.words(first), feed.Next(a.updates, a.line.Conn))
 		}
-		return a, feed.Next(a.updates, a.conn)
+		return a, feed.Next(a.updates, a.line.Conn)
 	case feed.Lost:
-		if m.Conn != a.conn || a.ctx.Err() != nil {
+		if m.Conn != a.line.Conn || a.ctx.Err() != nil {
 			return a, nil
 		}
-		a.conn++
+		a.line.Conn++
 		a.tries++
 		a.lost, a.dirty = m.Err, true
 		return a, feed.Again(a.tries)
@@ -171,7 +176,7 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if n := len(a.events); n > 0 {
 			from = a.events[n-1].Seq
 		}
-		return a, feed.Connect(a.ctx, a.opt.Client, from, a.conn)
+		return a, a.line.Dial(a.ctx, a.opt.Client, from)
 	case tickMsg:
 		if a.note.text != "" && !a.opt.Now().Before(a.note.until) {
 			a.note = note{}

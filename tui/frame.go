@@ -134,6 +134,9 @@ func (a *app) drawHead(c *widget.Canvas) {
 		x = c.Text(x, 0, theme.Dim, string(s.World))
 	}
 	right := a.freshness(c.W)
+	if s.Coordinator.Host != "" {
+		x = a.drawThrough(c, x+1)
+	}
 	n := -1
 	for _, p := range right {
 		n += widget.Width(p.text)
@@ -158,6 +161,25 @@ func (a *app) drawHead(c *widget.Canvas) {
 	for _, p := range right {
 		at = c.Text(at, 0, p.token, p.text)
 	}
+}
+
+// drawThrough says whose picture it is, and through whom one looks.
+func (a *app) drawThrough(c *widget.Canvas, x int) int {
+	s := a.x.Status
+	switch {
+	case s.Alone():
+		x = c.Text(x, 0, theme.Badge, " ALONE ")
+		if c.W >= 100 {
+			x = c.Cut(x+1, 0, 24, theme.Text, s.Through)
+		}
+	case c.W >= 100 && s.Through != "" && s.Through != s.Coordinator.Host:
+		x = c.Cut(x, 0, 20, theme.Text, s.Through)
+		x = c.Text(x, 0, theme.Dim, " → ")
+		x = c.Cut(x, 0, 20, theme.Text, s.Coordinator.Host)
+	default:
+		x = c.Cut(x, 0, 20, theme.Text, s.Coordinator.Host)
+	}
+	return x
 }
 
 type piece struct {
@@ -210,7 +232,7 @@ func (a *app) stale() bool {
 func (a *app) drawScreens(c *widget.Canvas) {
 	long := c.W >= 100
 	x := 1
-	for i, p := range a.pages {
+	for i, p := range a.screens() {
 		title, short := p.Title()
 		if !long {
 			title = short
@@ -324,7 +346,7 @@ func (a *app) drawKeys(c *widget.Canvas) {
 			show, words = b.FootShow, b.FootWords
 		}
 		if b.Action == keys.Screen {
-			show = fmt.Sprintf("1-%d", len(a.pages))
+			show = fmt.Sprintf("1-%d", len(a.screens()))
 		}
 		n := widget.Width(show) + 1 + widget.Width(words)
 		if x+n > edge {

@@ -87,6 +87,10 @@ func scenes() []scene {
 		}},
 		{name: "read-only", options: func(o *Options) { o.ReadOnly = true }, do: press("3", "D")},
 		{name: "empty", picture: fixture.Empty},
+		{name: "agents", picture: fixture.Broken},
+		{name: "agents-well", picture: fixture.Agents},
+		{name: "agents-hosts", picture: fixture.Broken, do: press("7")},
+		{name: "agents-alone", picture: fixture.Alone, do: press("2", "s", "D")},
 		{name: "hostile", picture: fixture.Hostile},
 		{name: "hostile-backends", picture: fixture.Hostile, do: press("3", "e")},
 	}

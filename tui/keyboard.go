@@ -89,7 +89,7 @@ func (a *app) do(b keys.Binding, key string) tea.Cmd {
 	case keys.Quit:
 		return tea.Quit
 	case keys.Screen:
-		if n, err := strconv.Atoi(key); err == nil && n >= 1 && n <= len(a.pages) {
+		if n, err := strconv.Atoi(key); err == nil && n >= 1 && n <= len(a.screens()) {
 			a.visit(n-1, id.Ref{})
 		}
 	case keys.Redraw:
@@ -171,8 +171,8 @@ func (a *app) paste(s string) {
 }
 
 func (a *app) pageNames() []string {
-	names := make([]string, len(a.pages))
-	for i, p := range a.pages {
+	names := make([]string, len(a.screens()))
+	for i, p := range a.screens() {
 		names[i] = p.Name()
 	}
 	return names
@@ -216,8 +216,8 @@ func (a *app) walk(way keys.Action) {
 
 // goTo goes to the page that shows a thing.
 func (a *app) goTo(ref id.Ref) {
-	for i, p := range a.pages {
-		if p.Name() == page.PageOf(ref.Kind) {
+	for i, p := range a.screens() {
+		if p.Name() == page.PageOf(a.x.Status, ref.Kind) {
 			a.visit(i, ref)
 			return
 		}

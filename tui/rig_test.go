@@ -74,7 +74,7 @@ func updated(s *api.Status, events ...api.Event) tea.Msg {
 // see brings a picture.
 func (r *rig) see(s *api.Status, events ...api.Event) {
 	r.t.Helper()
-	r.send(feed.Updated{Update: api.Update{Status: s, Events: events}, Conn: r.a.conn})
+	r.send(feed.Updated{Update: api.Update{Status: s, Events: events}, Conn: r.a.line.Conn})
 	r.send(tickMsg(r.clock))
 }
 

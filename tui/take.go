@@ -20,6 +20,14 @@ type (
 	}
 )
 
+// forget drops what was kept of events that are numbered another way by now.
+func (a *app) forget(s *api.Status) {
+	a.events, a.missed, a.past = nil, 0, past{}
+	clear(a.waiting) // another coordinator's receipts
+	a.live, a.arrived = s, a.opt.Now()
+	a.adopt()
+}
+
 // take puts an Update into the model. It reports whether it should be seen at
 // once: numbers wait for the next second, events and drills do not.
 func (a *app) take(u api.Update) (now bool) {

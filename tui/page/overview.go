@@ -220,7 +220,7 @@ func (p *Overview) drawNeeds(x *Context, c *widget.Canvas) {
 			case 5:
 				c.Cut(at, 0, w, theme.Text, Clock(q.Since))
 			case 6:
-				c.Cut(at, 0, w, theme.Dim, "→ "+PageOf(q.Subject.Kind))
+				c.Cut(at, 0, w, theme.Dim, "→ "+PageOf(x.Status, q.Subject.Kind))
 			}
 		})
 	})
@@ -230,9 +230,16 @@ func (p *Overview) drawNeeds(x *Context, c *widget.Canvas) {
 }
 
 // PageOf is the name of the page that shows a kind of thing.
-func PageOf(k id.Kind) string {
+func PageOf(s *api.Status, k id.Kind) string {
 	switch k {
-	case id.KindBackend, id.KindHost:
+	case id.KindHost:
+		if s.Agents() {
+			return "hosts"
+		}
+		return "backends"
+	case id.KindLink, id.KindGroup:
+		return "hosts"
+	case id.KindBackend:
 		return "backends"
 	case id.KindPool, id.KindListener, id.KindClients:
 		return "pools"
@@ -240,7 +247,7 @@ func PageOf(k id.Kind) string {
 		return "drills"
 	case id.KindFault:
 		return "faults"
-	case id.KindFleet, id.KindSite, id.KindLink, id.KindGroup:
+	case id.KindFleet, id.KindSite:
 	}
 	return "overview"
 }

@@ -31,6 +31,25 @@ func OfState(s api.State) Look {
 	return Look{'?', "?", Warn}
 }
 
+// OfAgent is the look of a host's agent. That it stopped, that its host is dead and
+// that its link is cut are three looks.
+func OfAgent(s api.AgentState) Look {
+	switch s {
+	case api.AgentAlive:
+		return Look{'●', "alive", OK}
+	case api.AgentSuspected:
+		return Look{'▲', "quiet", Warn}
+	case api.AgentCut:
+		return Look{'⇄', "CUT", Warn}
+	case api.AgentStopped:
+		return Look{'◇', "STOP", Crit}
+	case api.AgentDead:
+		return Look{'✗', "DEAD", Badge}
+	case api.AgentUnknown:
+	}
+	return Look{'?', "?", Warn}
+}
+
 // OfBackend is the look of a backend: what a person or a drain did to it is
 // told from what probes say of it.
 func OfBackend(b *api.Backend) Look {

@@ -113,6 +113,13 @@ func (b *board) drawHead(c *widget.Canvas) {
 		if x+len(text) < room {
 			x = c.Text(x, 0, k, text) + 2
 		}
+		if words := page.Coordination(s); words != "" && x+len(words) < room {
+			k := theme.Dim
+			if s.Alone() {
+				k = theme.Warn
+			}
+			x = c.Text(x, 0, k, words) + 2
+		}
 	}
 	if x < room {
 		c.Cut(x, 0, room-x, theme.Dim, "read-only wallboard · q leaves")
@@ -270,13 +277,37 @@ func (b *board) drawSites(c *widget.Canvas, perRow, high int) {
 			c.Rule(0, "SITES", fmt.Sprint(len(s.Sites)), fmt.Sprintf("%d more", len(s.Sites)-i))
 			return
 		}
-		drawTile(c.Sub(x, y, min(tileW-2, c.W-x-1), high), &s.Sites[i])
+		drawTile(c.Sub(x, y, min(tileW-2, c.W-x-1), high), &s.Sites[i], wordOf(s, &s.Sites[i]))
 	}
 }
 
-// drawTile draws one site. A healthy one is grey.
-func drawTile(c *widget.Canvas, s *api.Site) {
+// wordOf is the look of a site: one that is cut off as a whole, is dead or whose
+// agents have stopped says which of it.
+func wordOf(st *api.Status, s *api.Site) theme.Look {
 	look := theme.OfState(s.State)
+	agent := api.AgentState("")
+	for i := range st.Hosts {
+		h := &st.Hosts[i]
+		if h.Site != s.Name {
+			continue
+		}
+		if agent != "" && agent != h.Agent.State {
+			return look
+		}
+		agent = h.Agent.State
+	}
+	switch agent {
+	case api.AgentCut, api.AgentDead, api.AgentStopped:
+		if s.State != api.StateOK {
+			return theme.OfAgent(agent)
+		}
+	case api.AgentAlive, api.AgentSuspected, api.AgentUnknown, "":
+	}
+	return look
+}
+
+// drawTile draws one site. A healthy one is grey.
+func drawTile(c *widget.Canvas, s *api.Site, look theme.Look) {
 	frame, figure := theme.Faint, theme.Text
 	if s.State != api.StateOK {
 		frame = look.Token

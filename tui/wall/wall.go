@@ -83,7 +83,7 @@ type board struct {
 	theme  *theme.Theme
 	chosen bool
 
-	conn    int
+	line    feed.Line
 	tries   int
 	updates <-chan api.Update
 	lost    error
@@ -112,7 +112,7 @@ func newBoard(ctx context.Context, o Options) *board {
 
 // Init implements tea.Model.
 func (b *board) Init() tea.Cmd {
-	cmds := []tea.Cmd{feed.Connect(b.ctx, b.o.Client, 0, 0), tick()}
+	cmds := []tea.Cmd{b.line.Dial(b.ctx, b.o.Client, 0), tick()}
 	if !b.chosen {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -144,27 +144,33 @@ func (b *board) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			return b, tea.Quit
 		}
 	case feed.Connected:
-		if m.Conn == b.conn {
+		if m.Conn == b.line.Conn {
 			b.updates = m.Updates
-			return b, feed.Next(b.updates, b.conn)
+			return b, feed.Next(b.updates, b.line.Conn)
 		}
 	case feed.Updated:
-		if m.Conn != b.conn {
+		if m.Conn != b.line.Conn {
 			return b, nil
 		}
 		b.tries, b.lost = 0, nil
+		if forget, again := b.line.Take(m.Update); forget {
+			if b.x.Events = nil; again {
+				b.take(api.Update{Status: m.Status})
+				return b, b.line.Dial(b.ctx, b.o.Client, 0)
+			}
+		}
 		b.take(m.Update)
-		return b, feed.Next(b.updates, b.conn)
+		return b, feed.Next(b.updates, b.line.Conn)
 	case feed.Lost:
-		if m.Conn != b.conn || b.ctx.Err() != nil {
+		if m.Conn != b.line.Conn || b.ctx.Err() != nil {
 			return b, nil
 		}
-		b.conn++
+		b.line.Conn++
 		b.tries++
 		b.lost, b.dirty = m.Err, true
 		return b, feed.Again(b.tries)
 	case feed.Retry:
-		return b, feed.Connect(b.ctx, b.o.Client, b.last(), b.conn)
+		return b, b.line.Dial(b.ctx, b.o.Client, b.last())
 	case tickMsg:
 		b.x.Now, b.dirty = b.o.Now(), true
 		if n := b.o.Now().Unix() / int64(moveEvery.Seconds()); n != b.moved {

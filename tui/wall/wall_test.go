@@ -48,7 +48,7 @@ func (r *rig) send(msg tea.Msg) tea.Cmd {
 }
 
 func (r *rig) see(s *api.Status, events ...api.Event) {
-	r.send(feed.Updated{Update: api.Update{Status: s, Events: events}, Conn: r.b.conn})
+	r.send(feed.Updated{Update: api.Update{Status: s, Events: events}, Conn: r.b.line.Conn})
 }
 
 // after lets time pass.
@@ -65,10 +65,11 @@ func (r *rig) frame() string {
 
 func TestFrames(t *testing.T) {
 	for name, do := range map[string]func(w, h int) *rig{
-		"down":  func(w, h int) *rig { return newRig(w, h, fixture.Picture()) },
-		"well":  func(w, h int) *rig { return newRig(w, h, fixture.Well()) },
-		"drill": func(w, h int) *rig { return newRig(w, h, drilling()) },
-		"stale": func(w, h int) *rig { r := newRig(w, h, fixture.Well()); r.after(14 * time.Second); return r },
+		"down":   func(w, h int) *rig { return newRig(w, h, fixture.Picture()) },
+		"well":   func(w, h int) *rig { return newRig(w, h, fixture.Well()) },
+		"agents": func(w, h int) *rig { return newRig(w, h, fixture.Broken()) },
+		"drill":  func(w, h int) *rig { return newRig(w, h, drilling()) },
+		"stale":  func(w, h int) *rig { r := newRig(w, h, fixture.Well()); r.after(14 * time.Second); return r },
 		"waiting": func(w, h int) *rig {
 			r := newRig(w, h, nil)
 			r.send(feed.Lost{Err: errors.New("no fleet runs from /run/holdfast")})
@@ -136,7 +137,7 @@ func TestOldDataIsStale(t *testing.T) {
 func TestItWaitsAndConnectsAgain(t *testing.T) {
 	r := newRig(120, 36, nil)
 	for i := range 20 {
-		if cmd := r.send(feed.Lost{Err: errors.New("no fleet"), Conn: r.b.conn}); cmd == nil {
+		if cmd := r.send(feed.Lost{Err: errors.New("no fleet"), Conn: r.b.line.Conn}); cmd == nil {
 			t.Fatalf("try %d was the last", i+1)
 		}
 		if cmd := r.send(feed.Retry{}); cmd == nil {
