@@ -14,12 +14,12 @@ import (
 )
 
 func (s *shell) explainCommand() *cobra.Command {
-	explained := []id.Kind{id.KindBackend, id.KindPool, id.KindListener, id.KindHost, id.KindSite, id.KindClients, id.KindDrill, id.KindFault, id.KindFleet}
+	explained := []id.Kind{id.KindBackend, id.KindPool, id.KindListener, id.KindHost, id.KindSite, id.KindClients, id.KindDrill, id.KindFault, id.KindLink, id.KindGroup, id.KindFleet}
 	c := &cobra.Command{
 		Use:   "explain TARGET",
 		Short: "Say why something is as it is",
-		Long: `Say why a backend, pool, listener, host, site, clients, drill, fault or the
-fleet is as it is: its state and reason, what is known of it, what each host says
+		Long: `Say why a backend, pool, listener, host, site, clients, drill, fault, link, group or
+the fleet is as it is: its state and reason, what is known of it, what each host says
 of it, and the chain of events that led there.`,
 		Example: `  holdfast explain backend/shop-tokyo-1
   holdfast explain pool/shop-tokyo -o json`,
@@ -96,6 +96,14 @@ func whyOf(st *api.Status, ref id.Ref) (why, bool) {
 	if ref.Kind == id.KindFleet {
 		w.State, w.Since, w.Reason = st.State, stamp(st.Started), problems(len(st.Problems))
 		say("revision", "%d", st.Rev)
+		if c := st.Coordinator; c.Host != "" {
+			if st.Alone() {
+				say("coordinator", "none that %s reaches: %s", c.Host, c.Reason)
+			} else {
+				say("coordinator", "%s, epoch %d, since %s", c.Host, c.Epoch, stamp(c.Since))
+			}
+			say("through", "%s", st.Through)
+		}
 		for _, p := range st.Problems {
 			say("problem", "%s is %s: %s; %s", p.Subject, p.State, p.Text, p.Effect)
 		}
@@ -116,6 +124,14 @@ func whyOf(st *api.Status, ref id.Ref) (why, bool) {
 	case hostItem:
 		w.of(x.item)
 		say("address", "%s, last heard %s", x.Address, x.AsOf)
+		explainAgent(x.Agent, say)
+		for i := range st.Groups {
+			for _, m := range st.Groups[i].Members {
+				if m.Host == ref.Name {
+					say("group", "%s as %s: %s", st.Groups[i].Name, m.Role, m.Reason)
+				}
+			}
+		}
 		say("traffic", "%s", x.traffic)
 		for _, name := range backendsOn(st, ref) {
 			if b, ok := st.Backend(name); ok {
@@ -181,6 +197,22 @@ func whyOf(st *api.Status, ref id.Ref) (why, bool) {
 		say("rehearses", "%s", x.Why)
 		say("breaks", "%s, measured at the listener of %s", x.Fault, x.Clients)
 		say("phase", "%s, run %d", x.Phase, x.Run)
+	case linkItem:
+		w.of(x.item)
+		say("between", "%s and %s", x.Sites[0], x.Sites[1])
+		if x.Via != "" {
+			say("via", "%s they hear of each other all the same", x.Via)
+		}
+		if x.RTT > 0 {
+			say("latency", "%s ms there and back", short(x.RTT))
+		}
+	case groupItem:
+		w.of(x.item)
+		say("voters", "%s take part, %d are needed", of(x.Active, x.Voters), x.Need)
+		say("leader", "%s, term %d", cmp.Or(x.Leader, "nobody"), x.Term)
+		for _, m := range x.Members {
+			say("member", "%s, %s, %s: %s, %d entries behind", m.Host, m.Role, m.State, m.Reason, m.Behind)
+		}
 	case faultItem:
 		w.of(x.item)
 		say("hits", "%s, by %s", x.Target, x.By)

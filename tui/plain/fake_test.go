@@ -62,7 +62,7 @@ func (f *fleet) Do(_ context.Context, req api.Request) (api.Receipt, error) {
 	if f.receipt != nil {
 		return f.receipt(req), nil
 	}
-	no := req.Command.Check(f.status)
+	no := api.Check(req.Command, f.status)
 	need := api.Confirmation(req.Command, f.status)
 	r := api.Receipt{ID: "r1", Refusals: no, OK: !api.Stops(no, req.Confirm != "" && req.Confirm == need)}
 	if r.OK {

@@ -28,8 +28,8 @@ func (s *shell) getCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "get KIND [NAME]",
 		Short: "List things and how they are",
-		Long: `List sites, hosts, listeners, pools, backends, clients, drills, faults or events,
-or one of them. KIND NAME may be written kind/name. For events, NAME is what they
+		Long: `List sites, hosts, listeners, pools, backends, clients, drills, faults, links,
+groups or events, or one of them. KIND NAME may be written kind/name. For events, NAME is what they
 are about.
 
 --watch goes on: it prints everything once, and then each thing again whenever
@@ -161,6 +161,7 @@ func (s *shell) get(ctx context.Context, q query) error {
 	if err != nil {
 		return err
 	}
+	q.kind = q.kind.slim(st)
 	all, err := q.choose(st)
 	if err != nil {
 		return err

@@ -206,7 +206,7 @@ func TestCompletion(t *testing.T) {
 		words string
 		want  []string
 	}{
-		{"get |", []string{"sites", "hosts", "listeners", "pools", "backends", "clients", "drills", "faults", "events"}},
+		{"get |", []string{"sites", "hosts", "listeners", "pools", "backends", "clients", "drills", "faults", "links", "groups", "events"}},
 		{"get backends |", []string{"shop-tokyo-1", "shop-tokyo-2"}},
 		{"get backend/|", []string{"backend/shop-tokyo-1", "backend/shop-tokyo-2"}},
 		{"get pools --site |", []string{"tokyo"}},

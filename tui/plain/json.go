@@ -29,6 +29,8 @@ type hostItem struct {
 	item
 	Address string `json:"address" doc:"IP address"`
 	AsOf    string `json:"as_of" doc:"when the host last reported"`
+	// Agent is missing in a fleet that is one process.
+	Agent *agentItem `json:"agent,omitempty" doc:"its agent, in a fleet of agents: state (alive, suspected, cut, stopped, dead or unknown), since, reason, by (host that says so), version, clock_offset_ms (ahead of the coordinator's), rtt_ms, journal (a state) and journal_reason"`
 	traffic
 }
 

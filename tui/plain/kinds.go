@@ -29,7 +29,7 @@ type entry struct {
 
 // moving are the columns that change all the time. --watch does not print a
 // thing again for them.
-var moving = map[string]bool{"REQ/S": true, "P50 MS": true, "P99 MS": true, "ERR %": true, "SHARE %": true, "ACTIVE": true}
+var moving = map[string]bool{"REQ/S": true, "P50 MS": true, "P99 MS": true, "ERR %": true, "SHARE %": true, "ACTIVE": true, "CLOCK MS": true, "RTT MS": true}
 
 // mark is what of an entry is worth printing it again.
 func (k kind) mark(e entry) string {
@@ -48,13 +48,15 @@ func (k kind) mark(e entry) string {
 func kinds() []kind {
 	return []kind{
 		{"sites", id.KindSite, []string{"STATE", "SITE", "HOSTS", "POOLS", "BACKENDS", "REQ/S", "P99 MS", "ERR %", "REASON"}, listSites, siteItem{}},
-		{"hosts", id.KindHost, []string{"STATE", "HOST", "SITE", "ADDRESS", "REQ/S", "P99 MS", "ERR %", "REASON"}, listHosts, hostItem{}},
+		{"hosts", id.KindHost, []string{"STATE", "HOST", "SITE", "ADDRESS", "AGENT", "CLOCK MS", "REQ/S", "P99 MS", "ERR %", "REASON"}, listHosts, hostItem{}},
 		{"listeners", id.KindListener, []string{"STATE", "LISTENER", "SITE", "PROTOCOL", "ADDRESS", "POOL", "REQ/S", "P99 MS", "ERR %", "REASON"}, listListeners, listenerItem{}},
 		{"pools", id.KindPool, []string{"STATE", "POOL", "SITE", "UP", "SCHEDULER", "REQ/S", "P99 MS", "ERR %", "REASON"}, listPools, poolItem{}},
 		{"backends", id.KindBackend, []string{"STATE", "BACKEND", "POOL", "ADDRESS", "WEIGHT", "SHARE %", "PHASE", "HEALTH", "REQ/S", "P99 MS", "PID", "REASON"}, listBackends, backendItem{}},
 		{"clients", id.KindClients, []string{"STATE", "CLIENTS", "SITE", "LISTENER", "REQ/S", "P50 MS", "P99 MS", "ERR %", "REASON"}, listClients, clientsItem{}},
 		{"drills", id.KindDrill, []string{"STATE", "DRILL", "PHASE", "RUN", "FAULT", "CLIENTS", "REASON"}, listDrills, drillItem{}},
 		{"faults", id.KindFault, []string{"STATE", "FAULT", "KIND", "TARGET", "SINCE", "UNTIL", "BY", "REASON"}, listFaults, faultItem{}},
+		{"links", id.KindLink, []string{"STATE", "LINK", "VIA", "RTT MS", "REASON"}, listLinks, linkItem{}},
+		{"groups", id.KindGroup, []string{"STATE", "GROUP", "SITE", "VOTERS", "NEED", "LEADER", "TERM", "MEMBERS", "REASON"}, listGroups, groupItem{}},
 	}
 }
 
@@ -101,8 +103,8 @@ func listHosts(s *api.Status) (all []entry) {
 		t := trafficOf(x.Traffic)
 		all = append(all, entry{
 			id.To(id.KindHost, x.Name),
-			hostItem{itemOf(x.Name, x.Site, x.State, x.Since, x.Reason), x.Address, stamp(x.AsOf), t},
-			[]string{string(x.State), x.Name, x.Site, x.Address, short(t.Requests), short(t.P99), short(t.Errors), x.Reason},
+			hostItem{itemOf(x.Name, x.Site, x.State, x.Since, x.Reason), x.Address, stamp(x.AsOf), agentOf(&x.Agent), t},
+			[]string{string(x.State), x.Name, x.Site, x.Address, string(x.Agent.State), clockOf(&x.Agent), short(t.Requests), short(t.P99), short(t.Errors), x.Reason},
 			[]string{string(x.State)},
 		})
 	}

@@ -111,11 +111,9 @@ func (h *hub) drop(st *stream) {
 
 // run reads the fleet's stream.
 func (h *hub) run(ctx context.Context, st *stream) {
-	updates, err := h.Client.Watch(ctx, 0)
-	if err == nil {
-		for u := range updates {
-			h.take(st, u)
-		}
+	var err error
+	for again := true; again; {
+		again, err = h.read(ctx, st)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -130,18 +128,44 @@ func (h *hub) run(ctx context.Context, st *stream) {
 	close(st.gone)
 }
 
-func (h *hub) take(st *stream, u api.Update) {
+// read reads one Watch to its end, and reports whether another one is to bring all
+// that there is: events are numbered another way by now.
+func (h *hub) read(ctx context.Context, st *stream) (again bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	updates, err := h.Client.Watch(ctx, 0)
+	if err != nil {
+		return false, err
+	}
+	first := true
+	for u := range updates {
+		if !h.take(st, u, first) {
+			return true, nil
+		}
+		first = first && u.Status == nil
+	}
+	return false, nil
+}
+
+// take keeps an update, and reports false for one of another ring, of whose events
+// it does not bring all. The first one of a Watch does.
+func (h *hub) take(st *stream, u api.Update, first bool) bool {
 	if u.Status == nil {
-		return
+		return true
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if st.status != nil && u.Status.Ring != st.status.Ring {
+		if st.events = nil; !first {
+			return false
+		}
+	}
 	for _, e := range u.Events {
 		st.events.add(e)
 	}
-	first := st.status == nil
+	opens := st.status == nil
 	st.status = u.Status
-	if first {
+	if opens {
 		close(st.first)
 	}
 	for eye := range st.eyes {
@@ -150,6 +174,7 @@ func (h *hub) take(st *stream, u api.Update) {
 		default: // it has not seen the one before
 		}
 	}
+	return true
 }
 
 // serve sends one watcher its updates: the newest picture, and the events that it
