@@ -23,6 +23,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/access"
 	"github.com/holdfast-edge/holdfast/engine/system/auditlog"
 	"github.com/holdfast-edge/holdfast/engine/system/contexts"
+	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/local"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
 	"github.com/holdfast-edge/holdfast/engine/system/specfile"
@@ -42,7 +43,7 @@ func main() {
 	root := plain.Root(plain.Worlds{
 		Version: version, Up: up, Dial: dial, Console: console, Wallboard: wallboard, Service: backend, SSH: serveSSH, Log: auditLog,
 		Contexts: plain.Contexts{List: listContexts, Use: useContext, Add: addContext, Remove: removeContext},
-		Validate: validate,
+		Validate: validate, Token: newToken,
 		Schema:   spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
 	})
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends what does not end by itself
@@ -52,6 +53,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, say)
 	}
 	os.Exit(plain.Code(err))
+}
+
+// newToken draws a token; its secret is here and on paper only.
+func newToken(authority string) (plain.NewToken, error) {
+	t, err := identity.TokenFor(authority)
+	h := t.Hash()
+	return plain.NewToken{ID: t.ID, Hash: h[:], Text: t.Reveal()}, err
 }
 
 // validate checks a spec with its files, and says all that is wrong with it.
@@ -403,7 +411,7 @@ func serveSSH(ctx context.Context, o plain.SSHOptions) (err error) {
 func overSSH(dir string) func(context.Context, sshd.Line) int {
 	return func(ctx context.Context, l sshd.Line) int {
 		root := plain.Root(plain.Worlds{
-			Version: version, Remote: &l.Actor,
+			Version: version, Remote: &l.Actor, Token: newToken,
 			Dial: func(plain.Where) (api.Client, error) { return l.Client, nil },
 			// The files that a spec names are looked for where it comes into force.
 			Validate: func(name string, text []byte, _ string) (flaws []plain.SpecFlaw, err error) {

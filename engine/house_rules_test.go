@@ -75,6 +75,8 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/local", "engine/remote", "it serves its client on the state directory's socket"},
 	{"engine/system/access", "engine/remote", "it serves the API on the host's port"},
 	{"engine/system/access", "engine/system/identity", "it admits by certificate"},
+	{"engine/system/admission", "engine/system/identity", "it says who gets a certificate"},
+	{"engine/system/admission", "engine/system/gossip", "the keys that it hands out are gossip's"},
 	{"engine/system/agent", "engine/system/*", "it composes a host of all of them"},
 	{"engine/system/agent", "engine/remote", "it serves its client, and relays to another agent's"},
 	{"engine/system/clerk", "engine/system/bus", "it shows the picture"},

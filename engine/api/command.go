@@ -119,7 +119,7 @@ func (Apply) command()       {}
 
 // Commands returns the zero value of every command.
 func Commands() []Command {
-	return []Command{SetWeights{}, Drain{}, Undrain{}, Force{}, Unforce{}, InjectFault{}, ClearFault{}, StartDrill{}, AbortDrill{}, Apply{}}
+	return []Command{SetWeights{}, Drain{}, Undrain{}, Force{}, Unforce{}, InjectFault{}, ClearFault{}, StartDrill{}, AbortDrill{}, Apply{}, IssueToken{}, VoidToken{}, RemoveHost{}, RemovePerson{}, RotateKeys{}}
 }
 
 // Verb implements Command.
@@ -320,13 +320,16 @@ func Confirmation(c Command, s *Status) string {
 	switch c.(type) {
 	case InjectFault, StartDrill, Apply:
 		need = need || s.Production
-	case SetWeights, Drain, Undrain, Force, Unforce, ClearFault, AbortDrill:
+	case SetWeights, Drain, Undrain, Force, Unforce, ClearFault, AbortDrill, IssueToken, VoidToken, RemoveHost, RemovePerson, RotateKeys:
 	}
 	if !need {
 		return ""
 	}
 	if targets := c.Targets(); len(targets) > 0 {
 		return targets[0].Name
+	}
+	if p, ok := c.(RemovePerson); ok { // people are no things of the picture
+		return p.Person
 	}
 	return s.Fleet
 }

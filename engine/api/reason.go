@@ -34,6 +34,11 @@ const (
 	ReasonTokenExpired       Reason = "token-expired"
 	ReasonTokenUsed          Reason = "token-used"
 	ReasonTokenElsewhere     Reason = "token-elsewhere"
+	ReasonNobodyJoins        Reason = "nobody-joins"
+	ReasonNameTaken          Reason = "name-taken"
+	ReasonRemoves            Reason = "removes"
+	ReasonHoldsRoot          Reason = "holds-root"
+	ReasonSignsElsewhere     Reason = "signs-elsewhere"
 
 	ReasonHostUnreachable Reason = "host-unreachable"
 	ReasonBusy            Reason = "busy"
@@ -80,6 +85,11 @@ var reasonSentences = map[Reason]string{
 	ReasonTokenExpired:       "the join token is over",
 	ReasonTokenUsed:          "the join token was used already",
 	ReasonTokenElsewhere:     "the join token is for another host",
+	ReasonNobodyJoins:        "this fleet runs in one process; hosts and people join a fleet of agents",
+	ReasonNameTaken:          "a host of that name is in the fleet",
+	ReasonRemoves:            "it would be shut out",
+	ReasonHoldsRoot:          "it is the only one that holds the authority of the fleet",
+	ReasonSignsElsewhere:     "this host cannot sign that certificate",
 
 	ReasonHostUnreachable: "the host that could do it does not answer",
 	ReasonBusy:            "too much is waiting already; try again",

@@ -10,7 +10,7 @@ type Role string
 const (
 	RoleViewer   Role = "viewer"   // looks
 	RoleOperator Role = "operator" // moves traffic, and stops what was begun
-	RoleAdmin    Role = "admin"    // breaks things on purpose, and changes the spec
+	RoleAdmin    Role = "admin"    // breaks things on purpose, changes the spec, and says who may come in
 )
 
 // Roles lists the roles, the least one first.
@@ -46,7 +46,7 @@ func Needed(c Command) Role {
 	switch c.(type) {
 	case SetWeights, Drain, Undrain, Force, Unforce, ClearFault, AbortDrill:
 		return RoleOperator
-	case InjectFault, StartDrill, Apply:
+	case InjectFault, StartDrill, Apply, IssueToken, VoidToken, RemoveHost, RemovePerson, RotateKeys:
 		return RoleAdmin
 	}
 	return RoleAdmin

@@ -41,6 +41,8 @@ type Status struct {
 	// out. Both are empty in a fleet that is one process.
 	Coordinator Coordinator `json:"coordinator,omitzero"`
 	Through     string      `json:"through,omitempty"`
+	// Admission is who may come in; nil in a fleet that nobody joins.
+	Admission *Admission `json:"admission,omitempty"`
 
 	Sites     []Site     `json:"sites"`
 	Hosts     []Host     `json:"hosts"`

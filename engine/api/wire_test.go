@@ -29,6 +29,11 @@ func commands() []api.Command {
 		api.StartDrill{Name: "lose-backend"},
 		api.AbortDrill{},
 		api.Apply{Name: "shop.yaml", Text: "fleet: shop\n", Dir: "/etc"},
+		api.IssueToken{ID: "abcdefgh", Hash: []byte("a hash"), Site: "tokyo", Host: "h-1", Person: "mika", Role: api.RoleViewer, For: time.Hour},
+		api.VoidToken{ID: "abcdefgh"},
+		api.RemoveHost{Host: "h-1"},
+		api.RemovePerson{Person: "mika"},
+		api.RotateKeys{},
 	}
 }
 

@@ -38,6 +38,7 @@ func (f *Fleet) ask(now instant.Instant, ev Ask, out *Effects) {
 	if need != "" && !confirmed {
 		receipt.Refusals = append(receipt.Refusals, api.Refusal{Reason: api.ReasonNotConfirmed, Detail: fmt.Sprintf("confirm with %q", need)})
 	}
+	receipt.Refusals = append(receipt.Refusals, f.admissible(req.Command)...)
 	receipt.OK = !api.Stops(receipt.Refusals, need != "" && confirmed)
 	if receipt.OK {
 		receipt.Done = req.Command.Sentence()
@@ -46,6 +47,10 @@ func (f *Fleet) ask(now instant.Instant, ev Ask, out *Effects) {
 		receipt.Seq = f.record(now, ev, out)
 		f.obey(now, ev, receipt.Seq, out)
 		f.whole = true // the picture of the check knows nothing of what was just obeyed
+		if admits(req.Command) {
+			f.admit(now, ev, receipt, out)
+			return // the answer comes with Admitted
+		}
 	}
 	out.Answers = append(out.Answers, Answer{receipt})
 }
@@ -113,6 +118,7 @@ func (f *Fleet) obey(now instant.Instant, ev Ask, cause api.Seq, out *Effects) {
 		if before != f.spec.Name {
 			f.keepWords(out) // they are kept by the fleet's name
 		}
+	case api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys: // admit has them carried out
 	}
 }
 

@@ -161,6 +161,8 @@ type Effects struct {
 	// Reports are drills whose phase has changed, for the world to keep: the fleet
 	// after this one goes on with them.
 	Reports []api.Drill
+	// Admit are changes of who may come in, each answered by Admitted.
+	Admit []AdmitOrder
 }
 
 // Keep is a spec with who put it into force.
@@ -205,5 +207,5 @@ type Answer struct{ Receipt api.Receipt }
 
 // Reset empties e and keeps its memory.
 func (e *Effects) Reset() {
-	*e = Effects{Hosts: e.Hosts[:0], Faults: e.Faults[:0], Answers: e.Answers[:0], Events: e.Events[:0], Begin: e.Begin[:0], Reports: e.Reports[:0]}
+	*e = Effects{Hosts: e.Hosts[:0], Faults: e.Faults[:0], Answers: e.Answers[:0], Events: e.Events[:0], Begin: e.Begin[:0], Reports: e.Reports[:0], Admit: e.Admit[:0]}
 }

@@ -70,17 +70,18 @@ type Fleet struct {
 	states    map[id.Ref]*standing // of everything that has a state
 	seq       api.Seq              // of the newest event
 
-	operator operator
-	faults   []*fault // in the order they were asked for
-	nextID   int
-	drills   []*drill.Runner // in the spec's order
-	running  *drill.Runner
-	runFault string // the running drill's fault; empty before it
-	runs     map[string]int
-	past     map[string]api.Drill // reports of runs of the fleet before this one
-	kept     map[string]run       // by drill: what the world has of it
-	began    api.Seq              // the event of the start
-	runBy    api.Seq              // what its next doings follow from
+	operator  operator
+	admission admission
+	faults    []*fault // in the order they were asked for
+	nextID    int
+	drills    []*drill.Runner // in the spec's order
+	running   *drill.Runner
+	runFault  string // the running drill's fault; empty before it
+	runs      map[string]int
+	past      map[string]api.Drill // reports of runs of the fleet before this one
+	kept      map[string]run       // by drill: what the world has of it
+	began     api.Seq              // the event of the start
+	runBy     api.Seq              // what its next doings follow from
 	// runReceipt is of the command that began it, or ended it.
 	runReceipt string
 
@@ -175,7 +176,7 @@ func New(o Options) *Fleet {
 func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	f.now = now
 	switch ev.(type) {
-	case SetSpec, Ask, FaultDone, Adopt, Process, Members:
+	case SetSpec, Ask, FaultDone, Adopt, Process, Members, Admission, Admitted:
 		f.whole = true
 	case Report, Noted, ClientsRead, Sampled, Kept, Groups, Clock, Agent, Wake: // they change backends by their reports only
 	}
@@ -210,6 +211,10 @@ func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 		if r := f.running; r != nil && r.Name() == ev.Drill && f.runs[ev.Drill] == ev.Run {
 			f.tellDrill(now, drill.Sampled{Samples: ev.Samples}, out)
 		}
+	case Admission:
+		f.admission.picture, f.dirty = ev.Picture, true
+	case Admitted:
+		f.admitted(now, ev, out)
 	case Wake:
 	}
 	if !f.options.Observer {

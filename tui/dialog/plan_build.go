@@ -65,7 +65,7 @@ func build(c api.Command, s *api.Status) plan {
 				p.add("fault "+f.ID, string(f.Kind), "taken back", "on "+f.Target.String()+" by "+f.By, theme.Text)
 			}
 		}
-	case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.AbortDrill, api.Apply:
+	case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 	}
 	return p
 }
@@ -198,7 +198,7 @@ func (p *plan) flows(c api.Command, flows int64, rate float64) {
 		if c.Health == api.Down {
 			p.addLive("requests per second", per, "0, moved", "to the others", theme.Text)
 		}
-	case api.SetWeights, api.Undrain, api.Unforce, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply:
+	case api.SetWeights, api.Undrain, api.Unforce, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 		p.addLive("requests per second", per, "", "now, on what is named", theme.Text)
 	}
 }

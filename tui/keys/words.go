@@ -17,7 +17,7 @@ var ErrNoCommand = errors.New("keys: not a command")
 
 // Parse reads a command in the words of the command line, without the
 // program's name. It is the inverse of api.Command.Words; apply is left out,
-// because its file is on the shell's side.
+// because its file is on the shell's side, and so is token: its secret is made there.
 func Parse(words []string) (api.Command, error) {
 	words, flags, err := split(words)
 	if err != nil {
@@ -63,8 +63,35 @@ func Parse(words []string) (api.Command, error) {
 		}
 		return nil, errors.New("write drill run NAME, or drill abort")
 	}
+	switch verb {
+	case "remove":
+		if len(args) != 1 {
+			return nil, errors.New("write remove host/NAME, or remove person/NAME")
+		}
+		if name, ok := strings.CutPrefix(args[0], PersonPrefix); ok {
+			return api.RemovePerson{Person: name}, errors.Join(id.CheckName(name), flags.only())
+		}
+		ref, err := one(verb, args, "host/NAME")
+		if err == nil && ref.Kind != id.KindHost {
+			err = errors.New("name a host or a person: remove host/NAME, remove person/NAME")
+		}
+		return api.RemoveHost{Host: ref.Name}, errors.Join(err, flags.only())
+	case "token":
+		if len(args) == 2 && args[0] == "void" {
+			return api.VoidToken{ID: args[1]}, flags.only()
+		}
+		return nil, errors.New("write token void NAME; a token is made in a shell, where its secret stays")
+	case "keys":
+		if len(args) == 1 && args[0] == "rotate" {
+			return api.RotateKeys{}, flags.only()
+		}
+		return nil, errors.New("write keys rotate")
+	}
 	return nil, ErrNoCommand
 }
+
+// PersonPrefix begins the name of a person where a target's is expected too.
+const PersonPrefix = "person/"
 
 // Verbs are the first words that Parse knows, each with how it goes on.
 func Verbs() []string {
@@ -72,6 +99,7 @@ func Verbs() []string {
 		"weight backend/NAME=N …", "drain TARGET --for D", "undrain TARGET", "force up backend/NAME",
 		"force down backend/NAME", "unforce backend/NAME", "fault kill backend/NAME", "fault freeze backend/NAME",
 		"fault slow backend/NAME --delay D", "fault restart backend/NAME", "fault clear ID", "drill run NAME", "drill abort",
+		"remove host/NAME", "remove person/NAME", "token void NAME", "keys rotate",
 	}
 }
 

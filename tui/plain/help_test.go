@@ -112,6 +112,9 @@ func TestEveryCommandHasAVerb(t *testing.T) {
 			inject.Kind = api.FaultKill
 			at, _, err = root.Find(inject.Words())
 		}
+		if _, token := c.(api.IssueToken); token && err == nil && at.CommandPath() == "holdfast token" {
+			continue // it has verbs of its own beside
+		}
 		if err != nil || at == root || !strings.HasPrefix(at.CommandPath(), "holdfast "+words[0]) || len(at.Commands()) > 0 {
 			t.Errorf("%s: holdfast %s leads to %v, %v", c.Verb(), strings.Join(words, " "), at.CommandPath(), err)
 		}

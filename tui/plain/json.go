@@ -140,6 +140,7 @@ type done struct {
 	Seq      api.Seq       `json:"seq" doc:"event that records it"`
 	Waited   float64       `json:"waited_ms" doc:"with --wait: until it was in force"`
 	Refusals []refusalItem `json:"refusals" doc:"each reason (a stable word), target, text, and warning (true: --yes answers it)"`
+	Token    string        `json:"token,omitempty" doc:"token only: the token with its secret, for whoever joins"`
 	Report   *reportItem   `json:"report,omitempty" doc:"drill run only: the report, as holdfast drill report prints it"`
 }
 

@@ -58,6 +58,8 @@ type Worlds struct {
 	Up func(ctx context.Context, o UpOptions) error
 	// Dial returns the client of a fleet.
 	Dial func(Where) (api.Client, error)
+	// Token draws a token for the fleet whose authority has this hash in hex.
+	Token func(authority string) (NewToken, error)
 	// Contexts are the user's.
 	Contexts Contexts
 	// Console and Wallboard run a face until the person leaves.
@@ -185,7 +187,7 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 	})
 	root.PersistentFlags().BoolP("help", "h", false, "say how it is used")
 	root.Flags().BoolP("version", "V", false, "print the version")
-	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and look"}, &cobra.Group{ID: "act", Title: "Act"}, &cobra.Group{ID: "spec", Title: "Spec"}, &cobra.Group{ID: "more", Title: "More"})
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and look"}, &cobra.Group{ID: "act", Title: "Act"}, &cobra.Group{ID: "spec", Title: "Spec"}, &cobra.Group{ID: "join", Title: "Hosts and people"}, &cobra.Group{ID: "more", Title: "More"})
 	add := func(group string, all ...*cobra.Command) {
 		for _, c := range all {
 			c.GroupID = group
@@ -200,6 +202,7 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 	add("run", s.getCommand(), s.explainCommand(), s.logCommand())
 	add("act", s.weightCommand(), s.drainCommand(), s.undrainCommand(), s.forceCommand(), s.unforceCommand(), s.faultCommand(), s.drillCommand())
 	add("spec", s.applyCommand(), s.diffCommand(), s.validateCommand(), s.schemaCommand(), s.profilesCommand())
+	add("join", s.tokenCommand(), s.whoCommand(), s.removeCommand(), s.keysCommand())
 	help := s.helpCommand(root)
 	add("more", completionCommand(root), manCommand(root), help)
 	root.SetHelpCommand(help)

@@ -40,6 +40,9 @@ type World struct {
 	// Events has the new events of the ring; nil: nobody wants them.
 	Events func([]api.Event)
 	Store  Store
+	// Admit changes who may come in, and says why it did not. It may take its time:
+	// it is called on a goroutine of its own. Nil: nobody joins this fleet.
+	Admit func(context.Context, fleet.AdmitOrder) []api.Refusal
 	// Failed hears of the first thing that a strict clerk could not have kept.
 	Failed func(error)
 }
@@ -133,6 +136,15 @@ func (c *Clerk) Since(after api.Seq) []api.Event { return c.bus.Since(after) }
 // Done is closed when no event is taken any more.
 func (c *Clerk) Done() <-chan struct{} { return c.loop.Done() }
 
+// admit has an order of the fleet about who may come in carried out.
+func (c *Clerk) admit(o fleet.AdmitOrder) {
+	if c.options.World.Admit == nil {
+		c.Later(fleet.Admitted{ID: o.ID, Refusals: []api.Refusal{{Reason: api.ReasonNobodyJoins}}})
+		return
+	}
+	c.run(func() { c.Later(fleet.Admitted{ID: o.ID, Refusals: c.options.World.Admit(c.ctx, o)}) })
+}
+
 // carry carries out what the fleet asks for. It runs on the fleet's loop and
 // must not wait for anybody who waits for that loop.
 func (c *Clerk) carry(_ instant.Instant, out *fleet.Effects) {
@@ -154,6 +166,9 @@ func (c *Clerk) carry(_ instant.Instant, out *fleet.Effects) {
 	}
 	c.finish(out)
 	c.keeping.report(out.Reports)
+	for _, o := range out.Admit {
+		c.admit(o)
+	}
 	if out.StartProbes != nil {
 		c.users.startProbes(*out.StartProbes)
 	}

@@ -26,6 +26,8 @@ const (
 	DelegateLife  = 90 * 24 * time.Hour
 	RootLife      = 10 * 365 * 24 * time.Hour
 	PersonLifeMax = 90 * 24 * time.Hour
+	// PersonLife is how long a person may be away and still come in: a holiday.
+	PersonLife = 30 * 24 * time.Hour
 )
 
 // Paths below a root: root, cross-certificate, delegate, leaf.
@@ -106,6 +108,35 @@ func (a *Authority) Chain() []*x509.Certificate { return slices.Clone(a.chain) }
 // Root reports whether it signs itself.
 func (a *Authority) Root() bool { return selfSigned(a.chain[0]) }
 
+// Site is the one whose hosts it signs; empty for a root, which signs all.
+func (a *Authority) Site() string {
+	n, _, err := named(a.chain[0])
+	if err != nil {
+		return ""
+	}
+	return n.Site
+}
+
+// Signs reports whether what it signs for a name is accepted.
+func (a *Authority) Signs(n Name) bool {
+	return a.Root() || n.Host != "" && n.Site == a.Site()
+}
+
+// Joined is when a delegate's host had joined; zero for a root.
+func (a *Authority) Joined() time.Time {
+	_, joined, err := named(a.chain[0])
+	if err != nil {
+		return time.Time{}
+	}
+	return joined
+}
+
+// Until is when its own certificate ends.
+func (a *Authority) Until() time.Time { return a.chain[0].NotAfter }
+
+// From is when its own certificate began.
+func (a *Authority) From() time.Time { return a.chain[0].NotBefore.Add(Backdate) }
+
 func selfSigned(c *x509.Certificate) bool {
 	return bytes.Equal(c.RawIssuer, c.RawSubject) && c.CheckSignatureFrom(c) == nil
 }
@@ -134,6 +165,20 @@ func (a *Authority) Sign(now time.Time, csr []byte, name Name) ([]*x509.Certific
 
 // SignFor is Sign for a life of one's own, which ends with the authority's.
 func (a *Authority) SignFor(now time.Time, csr []byte, name Name, life time.Duration) ([]*x509.Certificate, error) {
+	return a.sign(now, csr, name, life, now)
+}
+
+// Admit signs the certificate of who joined at a moment: their first, or the next
+// one, which lasts as long as such certificates do.
+func (a *Authority) Admit(now time.Time, csr []byte, name Name, joined time.Time) ([]*x509.Certificate, error) {
+	life := HostLife
+	if name.Person != "" {
+		life = PersonLife
+	}
+	return a.sign(now, csr, name, life, joined)
+}
+
+func (a *Authority) sign(now time.Time, csr []byte, name Name, life time.Duration, joined time.Time) ([]*x509.Certificate, error) {
 	if err := name.Check(); err != nil {
 		return nil, err
 	}
@@ -160,7 +205,7 @@ func (a *Authority) SignFor(now time.Time, csr []byte, name Name, life time.Dura
 		return nil, err
 	}
 	t.Subject = pkix.Name{CommonName: name.String()}
-	t.URIs, t.ExtKeyUsage, t.KeyUsage = name.uris(), use, x509.KeyUsageDigitalSignature
+	t.URIs, t.ExtKeyUsage, t.KeyUsage = name.uris(joined), use, x509.KeyUsageDigitalSignature
 	t.BasicConstraintsValid = true
 	c, err := create(t, a.chain[0], key, a.key)
 	if err != nil {
@@ -208,7 +253,7 @@ func NewRequest() (key ed25519.PrivateKey, csr []byte, err error) {
 // Delegate makes a host's key an authority for the hosts of its site. Only a
 // root can. What it signs beyond its site is not accepted, and nothing of it when
 // its host is removed.
-func (a *Authority) Delegate(now time.Time, csr []byte, host Name) ([]*x509.Certificate, error) {
+func (a *Authority) Delegate(now time.Time, csr []byte, host Name, joined time.Time) ([]*x509.Certificate, error) {
 	if err := host.Check(); err != nil || host.Host == "" || host.Fleet != a.fleet {
 		return nil, fmt.Errorf("identity: delegate to %s: it is no host of fleet %s", host, a.fleet)
 	}
@@ -223,7 +268,7 @@ func (a *Authority) Delegate(now time.Time, csr []byte, host Name) ([]*x509.Cert
 	if err != nil {
 		return nil, err
 	}
-	t.URIs = host.uris()
+	t.URIs = host.uris(joined)
 	c, err := create(t, a.chain[0], key, a.key)
 	if err != nil {
 		return nil, err

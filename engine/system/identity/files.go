@@ -1,18 +1,14 @@
 package identity
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
-	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/system/durable"
 )
@@ -24,13 +20,11 @@ import (
 //	bundle.pem     the roots that it trusts
 //	keyring.pem    the keys that the fleet's hosts share
 //	authority.pem  private key and chain of an authority, where one is
-//	tokens.json    the book, where one is kept
 const (
 	hostFile      = "host.pem"
 	bundleFile    = "bundle.pem"
 	keyringFile   = "keyring.pem"
 	authorityFile = "authority.pem"
-	tokensFile    = "tokens.json"
 )
 
 // fileMax is far more than any of the files needs.
@@ -229,80 +223,4 @@ func decodePEM(text []byte) (ed25519.PrivateKey, []*x509.Certificate, error) {
 			return nil, nil, fmt.Errorf("a block of type %.40q", b.Type)
 		}
 	}
-}
-
-// Tokens is where a fleet keeps its tokens. Redeem returns when the use is
-// stored, so that no crash makes a token good again. allow is the fleet's own
-// no, asked when the secret is right and before the token is used up.
-type Tokens interface {
-	Redeem(ctx context.Context, now time.Time, t Token, host string, allow func(Record) error) (Record, error)
-}
-
-// FileTokens is Tokens in a file, for a fleet whose facts do not keep them.
-type FileTokens struct {
-	files Files
-	mu    sync.Mutex
-	book  Book
-}
-
-// Tokens opens the book. A directory without one has an empty one.
-func (f Files) Tokens() (*FileTokens, error) {
-	t := &FileTokens{files: f}
-	text, err := f.read(tokensFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return t, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	t.book, err = ParseBook(text)
-	return t, err
-}
-
-// Redeem implements Tokens.
-func (t *FileTokens) Redeem(_ context.Context, now time.Time, token Token, host string, allow func(Record) error) (used Record, err error) {
-	err = t.change(func(b Book) (next Book, err error) {
-		if next, used, err = b.Redeem(now, token, host); err == nil {
-			err = allow(used)
-		}
-		return next, err
-	})
-	return used, err
-}
-
-// Add makes and stores a token for a fleet with this root.
-func (t *FileTokens) Add(now time.Time, root *x509.Certificate, r Record, life time.Duration) (Token, error) {
-	token := NewToken(Hash(root))
-	err := t.change(func(b Book) (Book, error) { return b.Add(now, token, r, life) })
-	return token, err
-}
-
-// Void makes a token useless.
-func (t *FileTokens) Void(now time.Time, tokenID string) error {
-	return t.change(func(b Book) (Book, error) { return b.Void(now, tokenID) })
-}
-
-// List returns all that is remembered of tokens.
-func (t *FileTokens) List() []Record {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return append([]Record{}, t.book.Records...)
-}
-
-func (t *FileTokens) change(f func(Book) (Book, error)) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	next, err := f(t.book)
-	if err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(next, "", "  ")
-	if err != nil {
-		return fmt.Errorf("identity: %w", err)
-	}
-	if err := t.files.write(tokensFile, text); err != nil {
-		return err
-	}
-	t.book = next
-	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 )
 
@@ -29,8 +28,6 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 	if err := errors.Join(files.SaveHost(c), files.SaveAuthority(a)); err != nil {
 		t.Fatal(err)
 	}
-	tokens := must(files.Tokens())
-	token := must(tokens.Add(time.Now(), a.Roots()[0], identity.Record{Site: "osaka"}, time.Hour))
 	back := must(files.LoadHost())
 	if !back.Key.Equal(c.Key) || !reflect.DeepEqual(back.Keys, c.Keys) || !identity.Same(back.Chain, c.Chain) || !identity.Same(back.Roots, c.Roots) {
 		t.Error("the credentials came back as others")
@@ -42,17 +39,8 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 	if _, err := (identity.Trust{Fleet: fleet, Roots: a.Roots()}).Accept(time.Now(), credentials(b, time.Now(), host("tokyo-2"), time.Hour).Chain, x509.ExtKeyUsageServerAuth); err != nil {
 		t.Errorf("what it signs: %v", err)
 	}
-	// A use of a token outlives the process.
-	again := must(files.Tokens())
-	allow := func(identity.Record) error { return nil }
-	if _, err := again.Redeem(t.Context(), time.Now(), token, "osaka-1", allow); err != nil {
-		t.Fatal(err)
-	}
-	_, err := must(files.Tokens()).Redeem(t.Context(), time.Now(), token, "osaka-1", allow)
-	want(t, "after a restart", err, api.ReasonTokenUsed)
-
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 5 {
+	if err != nil || len(entries) != 4 {
 		t.Errorf("%d files, %v", len(entries), err)
 	}
 	for _, e := range entries {
@@ -79,31 +67,6 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 	}
 }
 
-// TestTokenIsUsedOnlyOnceItIsStored holds that a host does not come in on a use
-// that the disk refused.
-func TestTokenIsUsedOnlyOnceItIsStored(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "identity")
-	files := must(identity.OpenFiles(dir))
-	tokens := must(files.Tokens())
-	root := must(identity.NewAuthority(fleet, time.Now())).Roots()[0]
-	token := must(tokens.Add(time.Now(), root, identity.Record{Site: "osaka"}, time.Hour))
-	if err := os.Rename(dir, dir+"-gone"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tokens.Redeem(t.Context(), time.Now(), token, "osaka-1", func(identity.Record) error { return nil }); err == nil {
-		t.Error("it was used without a disk")
-	}
-	if err := os.Rename(dir+"-gone", dir); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tokens.Redeem(t.Context(), time.Now(), token, "osaka-1", func(identity.Record) error { return nil }); err != nil {
-		t.Errorf("the use that failed counts: %v", err)
-	}
-	if len(tokens.List()) != 1 || tokens.List()[0].UsedBy != "osaka-1" {
-		t.Errorf("the list is %+v", tokens.List())
-	}
-}
-
 // TestDamagedFiles cuts and changes each file. None makes a panic, or half of an
 // identity.
 func TestDamagedFiles(t *testing.T) {
@@ -112,12 +75,6 @@ func TestDamagedFiles(t *testing.T) {
 	a := must(identity.NewAuthority(fleet, time.Now()))
 	if err := errors.Join(files.SaveHost(credentials(a, time.Now(), host("tokyo-1"), time.Hour)), files.SaveAuthority(a)); err != nil {
 		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "tokens.json"), []byte(`{"tokens":[`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := files.Tokens(); err == nil {
-		t.Error("half a book is read")
 	}
 	for _, name := range []string{"host.pem", "bundle.pem", "authority.pem"} {
 		path := filepath.Join(dir, name)

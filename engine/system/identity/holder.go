@@ -23,6 +23,7 @@ type live struct {
 	credentials Credentials
 	certificate tls.Certificate
 	self        Name
+	joined      time.Time
 	trust       Trust
 }
 
@@ -41,11 +42,11 @@ func (h *Holder) Replace(c Credentials) error {
 	if err := matches(c); err != nil {
 		return err
 	}
-	self, err := named(c.Chain[0])
+	self, err := peer(c.Chain[0])
 	if err != nil {
 		return fmt.Errorf("identity: this certificate is none of a fleet: %w", err)
 	}
-	l := &live{credentials: c, self: self, trust: Trust{Fleet: self.Fleet, Roots: c.Roots, Removals: h.removals}}
+	l := &live{credentials: c, self: self.Name, joined: self.Joined, trust: Trust{Fleet: self.Fleet, Roots: c.Roots, Removals: h.removals}}
 	l.certificate = tls.Certificate{Certificate: raw(c.Chain), PrivateKey: c.Key, Leaf: c.Chain[0]}
 	h.live.Store(l)
 	return nil
@@ -53,6 +54,9 @@ func (h *Holder) Replace(c Credentials) error {
 
 // Self is who this is.
 func (h *Holder) Self() Name { return h.live.Load().self }
+
+// Joined is when this one came in by a token.
+func (h *Holder) Joined() time.Time { return h.live.Load().joined }
 
 // Credentials are what is in use.
 func (h *Holder) Credentials() Credentials { return h.live.Load().credentials }

@@ -23,7 +23,7 @@ import (
 func TestJoinOnce(t *testing.T) {
 	a := startAgent(t)
 	token := a.token(t, identity.Record{})
-	c, err := identity.Join(t.Context(), a.address, token, "osaka-1")
+	c, err := identity.Join(t.Context(), []string{a.address}, token, "osaka-1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +43,14 @@ func TestJoinOnce(t *testing.T) {
 		t.Errorf("the agent answers %q", got)
 	}
 
-	_, err = identity.Join(t.Context(), a.address, token, "osaka-2")
+	_, err = identity.Join(t.Context(), []string{a.address}, token, "osaka-2")
 	want(t, "a stolen token after its use", err, api.ReasonTokenUsed)
-	_, err = identity.Join(t.Context(), a.address, identity.NewToken(identity.Hash(a.authority.Roots()[0])), "osaka-2")
+	_, err = identity.Join(t.Context(), []string{a.address}, identity.NewToken(identity.Hash(a.authority.Roots()[0])), "osaka-2")
 	want(t, "a token that nobody made", err, api.ReasonTokenUnknown)
 	again := a.token(t, identity.Record{})
-	_, err = identity.Join(t.Context(), a.address, again, "tokyo-1")
-	want(t, "a name that is taken", err, api.ReasonBusy)
-	if _, err = identity.Join(t.Context(), a.address, again, "osaka-2"); err != nil {
+	_, err = identity.Join(t.Context(), []string{a.address}, again, "tokyo-1")
+	want(t, "a name that is taken", err, api.ReasonNameTaken)
+	if _, err = identity.Join(t.Context(), []string{a.address}, again, "osaka-2"); err != nil {
 		t.Errorf("a refused name used the token up: %v", err)
 	}
 	if log := a.log.String(); !strings.Contains(log, "token-used") || strings.Contains(log, strings.Split(token.Reveal(), ".")[2]) {
@@ -89,7 +89,7 @@ func TestReplay(t *testing.T) {
 func TestSecretIsNotToldToAStranger(t *testing.T) {
 	a := startAgent(t)
 	token := identity.NewToken(sha256.Sum256([]byte("another root")))
-	_, err := identity.Join(t.Context(), a.address, token, "osaka-1")
+	_, err := identity.Join(t.Context(), []string{a.address}, token, "osaka-1")
 	want(t, "an agent of another fleet", err, api.ReasonCertificateForeign)
 
 	// Who shows the right root without its key: the chain leads nowhere.
@@ -112,7 +112,7 @@ func TestSecretIsNotToldToAStranger(t *testing.T) {
 		heard <- len(b)
 		_ = conn.Close()
 	}()
-	_, err = identity.Join(t.Context(), l.Addr().String(), a.token(t, identity.Record{}), "osaka-1")
+	_, err = identity.Join(t.Context(), []string{l.Addr().String()}, a.token(t, identity.Record{}), "osaka-1")
 	want(t, "a root without its key", err, api.ReasonCertificateForeign)
 	if n := <-heard; n > 0 {
 		t.Errorf("the stranger heard %d bytes", n)
@@ -127,7 +127,7 @@ func TestManyThievesOneToken(t *testing.T) {
 	in := 0
 	for range 10 {
 		all.Go(func() {
-			if _, err := identity.Join(t.Context(), a.address, token, "osaka-1"); err == nil {
+			if _, err := identity.Join(t.Context(), []string{a.address}, token, "osaka-1"); err == nil {
 				mu.Lock()
 				in++
 				mu.Unlock()
@@ -233,7 +233,7 @@ func TestRotationDropsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := h.Renew(t.Context(), a.address, csr)
+		g, err := h.Renew(t.Context(), csr, a.address)
 		if err != nil {
 			t.Fatal(err)
 		}

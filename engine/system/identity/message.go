@@ -26,8 +26,10 @@ const messageMax = 64 << 10
 type Ask struct {
 	Version int    `json:"version"`
 	Token   string `json:"token,omitempty"`
-	Host    string `json:"host,omitempty"` // the name it wants; goes with a token
-	CSR     []byte `json:"csr"`
+	// Host is the name that a host wants; goes with a token. A person's is the
+	// token's.
+	Host string `json:"host,omitempty"`
+	CSR  []byte `json:"csr"`
 	// Delegate asks for an authority's certificate instead of a host's.
 	Delegate bool `json:"delegate,omitempty"`
 }
@@ -42,6 +44,8 @@ type Answer struct {
 	// Keys are the fleet's keyring for gossip and heartbeats. Only hosts get it,
 	// over a connection that is theirs alone.
 	Keys [][]byte `json:"keys,omitempty"`
+	// Elsewhere are agents that may do what this one cannot.
+	Elsewhere []string `json:"elsewhere,omitempty"`
 }
 
 // WriteMessage sends a message: its length in four bytes, then JSON.
@@ -67,6 +71,12 @@ func ReadAsk(r io.Reader) (Ask, error) {
 	return a, err
 }
 
+// elsewhereMax bounds the addresses in an answer, and elsewhereSizeMax each.
+const (
+	elsewhereMax     = 8
+	elsewhereSizeMax = 260
+)
+
 // Granted is what an authority gave: a chain, the roots to trust, and the keys
 // that hosts share.
 type Granted struct {
@@ -87,7 +97,13 @@ func ReadAnswer(r io.Reader) (g Granted, err error) {
 		return g, err
 	}
 	if a.Reason != "" {
-		return g, &Refused{Reason: a.Reason, Detail: printable(a.Detail)}
+		no := &Refused{Reason: a.Reason, Detail: printable(a.Detail)}
+		for _, to := range a.Elsewhere[:min(len(a.Elsewhere), elsewhereMax)] {
+			if len(to) <= elsewhereSizeMax {
+				no.Elsewhere = append(no.Elsewhere, printable(to))
+			}
+		}
+		return g, no
 	}
 	if a.Version != joinVersion {
 		return g, refuse(api.ReasonOutOfRange, "the agent speaks version %d of joining, this host %d; run the same program on both", a.Version, joinVersion)

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,10 +25,12 @@ type Name struct {
 	Role   api.Role `json:"role,omitempty"`
 }
 
-// Peer is a name that a certificate proved, and when that was issued.
+// Peer is a name that a certificate proved.
 type Peer struct {
 	Name
-	Issued time.Time
+	// Joined is when its holder came in by a token. Renewals hand it on.
+	Joined time.Time
+	Issued time.Time // the certificate
 	Until  time.Time
 }
 
@@ -62,9 +65,10 @@ func (n Name) Check() error {
 	return nil
 }
 
-func (n Name) uris() []*url.URL {
+func (n Name) uris(joined time.Time) []*url.URL {
 	var all []*url.URL
-	for _, part := range []struct{ kind, is string }{{"site", n.Site}, {"host", n.Host}, {"person", n.Person}, {"role", string(n.Role)}} {
+	since := strconv.FormatInt(joined.UnixNano(), 10)
+	for _, part := range []struct{ kind, is string }{{"site", n.Site}, {"host", n.Host}, {"person", n.Person}, {"role", string(n.Role)}, {"joined", since}} {
 		if part.is != "" {
 			all = append(all, &url.URL{Scheme: scheme, Host: n.Fleet, Path: "/" + part.kind + "/" + part.is})
 		}
@@ -72,17 +76,17 @@ func (n Name) uris() []*url.URL {
 	return all
 }
 
-// named reads the name out of a certificate. It must say one thing of each kind,
-// and nothing else.
-func named(c *x509.Certificate) (Name, error) {
-	var n Name
+// named reads the name out of a certificate, and when its holder joined. It must
+// say one thing of each kind, and nothing else.
+func named(c *x509.Certificate) (n Name, joined time.Time, err error) {
 	if len(c.DNSNames)+len(c.IPAddresses)+len(c.EmailAddresses) > 0 {
-		return n, fmt.Errorf("it names more than URIs")
+		return n, joined, fmt.Errorf("it names more than URIs")
 	}
+	since := ""
 	for _, u := range c.URIs {
 		kind, is, ok := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 		if !ok || u.Scheme != scheme || u.String() != scheme+"://"+u.Host+"/"+kind+"/"+is {
-			return n, fmt.Errorf("the URI %.80q is none of a fleet", u.String())
+			return n, joined, fmt.Errorf("the URI %.80q is none of a fleet", u.String())
 		}
 		if n.Fleet == "" {
 			n.Fleet = u.Host
@@ -97,13 +101,19 @@ func named(c *x509.Certificate) (Name, error) {
 			into = &n.Person
 		case "role":
 			into = (*string)(&n.Role)
+		case "joined":
+			into = &since
 		default:
-			return n, fmt.Errorf("the URI %.80q names no kind of thing that is known", u.String())
+			return n, joined, fmt.Errorf("the URI %.80q names no kind of thing that is known", u.String())
 		}
 		if *into != "" || u.Host != n.Fleet {
-			return n, fmt.Errorf("it names two of a kind")
+			return n, joined, fmt.Errorf("it names two of a kind")
 		}
 		*into = is
 	}
-	return n, n.Check()
+	nanos, err := strconv.ParseInt(since, 10, 64)
+	if err != nil || strconv.FormatInt(nanos, 10) != since {
+		return n, joined, fmt.Errorf("it does not say when its holder joined")
+	}
+	return n, time.Unix(0, nanos), n.Check()
 }

@@ -26,6 +26,8 @@ const (
 	// connectionsMax is how many connections one protocol has unless it says
 	// otherwise.
 	connectionsMax = 512
+	// recheckEvery is how often connections that stand are looked at without a call.
+	recheckEvery = 5 * time.Second
 )
 
 // Protocol is one of those that share a Port. ALPN tells them apart, inside TLS.
@@ -49,6 +51,7 @@ type Counts struct {
 	Refused   uint64 // certificate or protocol not good
 	Malformed uint64 // no TLS, or a handshake that broke
 	Crowded   uint64 // too many at once
+	Cut       uint64 // whose holder was removed while they stood
 }
 
 // Port is the one TCP port of an agent: mutual TLS for every protocol between
@@ -64,13 +67,14 @@ type Port struct {
 	mu       sync.Mutex
 	doorstep map[netip.Addr]int
 	waiting  int
+	inside   map[*tls.Conn]Peer // of protocols that are not Open
 
-	accepted, refused, malformed, crowded atomic.Uint64
+	accepted, refused, malformed, crowded, cut atomic.Uint64
 }
 
 // NewPort returns a port for these protocols.
 func NewPort(h *Holder, log *slog.Logger, protocols ...Protocol) *Port {
-	p := &Port{holder: h, log: log, protocols: map[string]*Protocol{}, open: map[string]*atomic.Int64{}, doorstep: map[netip.Addr]int{}}
+	p := &Port{holder: h, log: log, protocols: map[string]*Protocol{}, open: map[string]*atomic.Int64{}, doorstep: map[netip.Addr]int{}, inside: map[*tls.Conn]Peer{}}
 	for i := range protocols {
 		each := protocols[i]
 		if each.Most == 0 {
@@ -85,7 +89,7 @@ func NewPort(h *Holder, log *slog.Logger, protocols ...Protocol) *Port {
 
 // Counts returns what came so far.
 func (p *Port) Counts() Counts {
-	return Counts{Accepted: p.accepted.Load(), Refused: p.refused.Load(), Malformed: p.malformed.Load(), Crowded: p.crowded.Load()}
+	return Counts{Accepted: p.accepted.Load(), Refused: p.refused.Load(), Malformed: p.malformed.Load(), Crowded: p.crowded.Load(), Cut: p.cut.Load()}
 }
 
 // Serve takes connections from l until ctx ends, and returns when all that it
@@ -98,6 +102,18 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	defer all.Wait()
 	defer cancel()
 	config := p.holder.server(p.names...)
+	all.Go(func() {
+		tick := time.NewTicker(recheckEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				p.Recheck()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
 	for pause := time.Duration(0); ; {
 		conn, err := l.Accept()
 		if err != nil {
@@ -177,7 +193,38 @@ func (p *Port) one(ctx context.Context, conn *tls.Conn, from netip.Addr) {
 		return
 	}
 	p.accepted.Add(1)
+	if !protocol.Open {
+		p.mu.Lock()
+		p.inside[conn] = peer
+		p.mu.Unlock()
+		defer func() {
+			p.mu.Lock()
+			delete(p.inside, conn)
+			p.mu.Unlock()
+		}()
+		if p.holder.Trust().Still(peer) != nil {
+			return // removed between the handshake and here
+		}
+	}
 	protocol.Serve(ctx, conn, peer)
+}
+
+// Recheck cuts the connections of those who were removed meanwhile. Who hears of a
+// removal calls it; Serve does from time to time.
+func (p *Port) Recheck() {
+	trust := p.holder.Trust()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn, peer := range p.inside {
+		err := trust.Still(peer)
+		if err == nil {
+			continue
+		}
+		delete(p.inside, conn)
+		p.cut.Add(1)
+		p.quiet.say(p.log, "a connection was cut", "from", conn.RemoteAddr().String(), "reason", string(ReasonOf(err)), "err", err.Error())
+		_ = conn.NetConn().Close() // not conn: its goodbye could wait for who does not read
+	}
 }
 
 // errProtocol is for who speaks none of ours.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +60,32 @@ func (r *removed) remove(target string, at time.Time) {
 	r.at[target] = at
 }
 
+// memory is Tokens without a fleet.
+type memory struct {
+	mu   sync.Mutex
+	book identity.Book
+}
+
+func (m *memory) Redeem(_ context.Context, now time.Time, token identity.Token, host string, allow func(identity.Record) error) (identity.Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next, used, err := m.book.Redeem(now, token, host)
+	if err == nil {
+		err = allow(used)
+	}
+	if err == nil {
+		m.book = next
+	}
+	return used, err
+}
+
+// record is what is kept of a token.
+func record(token identity.Token, r identity.Record) identity.Record {
+	h := token.Hash()
+	r.ID, r.Hash = token.ID, h[:]
+	return r
+}
+
 // logged is what a log says, safe to read while it is written.
 type logged struct {
 	mu   sync.Mutex
@@ -84,7 +109,7 @@ func (l *logged) String() string {
 type agent struct {
 	authority *identity.Authority
 	holder    *identity.Holder
-	tokens    *identity.FileTokens
+	tokens    *memory
 	port      *identity.Port
 	removals  *removed
 	log       *logged
@@ -97,8 +122,7 @@ func startAgent(t *testing.T) *agent {
 	t.Helper()
 	now := time.Now()
 	a := &agent{authority: must(identity.NewAuthority(fleet, now.Add(-30*24*time.Hour))), removals: &removed{}, log: &logged{}}
-	files := must(identity.OpenFiles(filepath.Join(t.TempDir(), "identity")))
-	a.tokens = must(files.Tokens())
+	a.tokens = &memory{}
 	a.holder = must(identity.NewHolder(credentials(a.authority, now, host("tokyo-1"), identity.HostLife), a.removals))
 	log := slog.New(slog.NewTextHandler(a.log, nil))
 	door := &identity.Door{
@@ -107,11 +131,11 @@ func startAgent(t *testing.T) *agent {
 		Trust:     a.holder.Trust, Tokens: a.tokens, Log: log,
 		Keys:     func() [][]byte { return [][]byte{[]byte("a key of the fleet")} },
 		Delegate: func(n identity.Name) bool { return n.Host == "osaka-1" },
-		Allow: func(n identity.Name) error {
-			if n.Host == "tokyo-1" {
-				return &identity.Refused{Reason: api.ReasonBusy, Detail: "the name is taken"}
+		Allow: func(r identity.Record, name string) (identity.Name, error) {
+			if name == "tokyo-1" {
+				return identity.Name{}, &identity.Refused{Reason: api.ReasonNameTaken}
 			}
-			return nil
+			return identity.Name{Fleet: fleet, Site: r.Site, Host: name, Person: r.Person, Role: r.Role}, nil
 		},
 	}
 	a.port = identity.NewPort(a.holder, log,
@@ -138,13 +162,17 @@ func startAgent(t *testing.T) *agent {
 
 func (a *agent) token(t *testing.T, r identity.Record) identity.Token {
 	t.Helper()
-	if r.Site == "" {
+	if r.Site == "" && r.Person == "" {
 		r.Site = "osaka"
 	}
-	token, err := a.tokens.Add(time.Now(), a.authority.Roots()[0], r, identity.TokenLife)
+	token := identity.NewToken(identity.Hash(a.authority.Roots()[0]))
+	a.tokens.mu.Lock()
+	defer a.tokens.mu.Unlock()
+	book, err := a.tokens.book.Add(time.Now(), record(token, r), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.tokens.book = book
 	return token
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -24,7 +25,7 @@ const (
 // aloud, and a double click marks all between two dots.
 var alphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// Token lets a host into a fleet, once.
+// Token lets a host or a person into a fleet, once.
 type Token struct {
 	ID     string // names it in lists and logs; no secret
 	secret [tokenSecretSize]byte
@@ -40,6 +41,16 @@ func NewToken(root [sha256.Size]byte) Token {
 	_, _ = rand.Read(t.secret[:])
 	t.ID = alphabet.EncodeToString(name[:])
 	return t
+}
+
+// TokenFor draws a token for the fleet whose root has this hash, in hex as a
+// picture says it.
+func TokenFor(root string) (Token, error) {
+	b, err := hex.DecodeString(root)
+	if err != nil || len(b) != sha256.Size {
+		return Token{}, fmt.Errorf("identity: %.80q is no hash of an authority", root)
+	}
+	return NewToken([sha256.Size]byte(b)), nil
 }
 
 // Reveal returns the token as it is handed to the new host. It is the one way to
@@ -79,7 +90,8 @@ func ParseToken(s string) (Token, error) {
 	return t, nil
 }
 
-func (t Token) hash() [sha256.Size]byte {
+// Hash is what the fleet keeps of the token: who has it cannot come in by it.
+func (t Token) Hash() [sha256.Size]byte {
 	// The ID is hashed too, so that a record cannot be moved to another name.
 	return sha256.Sum256(fmt.Appendf(nil, "holdfast join token %s %x", t.ID, t.secret))
 }

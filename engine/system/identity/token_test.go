@@ -67,8 +67,8 @@ func FuzzParseToken(f *testing.F) {
 func TestBookRefusesWithReasons(t *testing.T) {
 	root := sha256.Sum256([]byte("a root"))
 	good, named, stranger := identity.NewToken(root), identity.NewToken(root), identity.NewToken(root)
-	book := must(identity.Book{}.Add(start, good, identity.Record{Site: "osaka", By: "mika"}, time.Hour))
-	book = must(book.Add(start, named, identity.Record{Site: "osaka", Host: "osaka-7"}, time.Hour))
+	book := must(identity.Book{}.Add(start, record(good, identity.Record{Token: api.Token{Site: "osaka", By: "mika"}}), time.Hour))
+	book = must(book.Add(start, record(named, identity.Record{Token: api.Token{Site: "osaka", Host: "osaka-7"}}), time.Hour))
 	redeem := func(b identity.Book, at time.Duration, token identity.Token, host string) (identity.Book, identity.Record, error) {
 		return b.Redeem(start.Add(at), token, host)
 	}
@@ -88,7 +88,7 @@ func TestBookRefusesWithReasons(t *testing.T) {
 	want(t, "for no name", err, api.ReasonOutOfRange)
 
 	next, r, err := redeem(book, time.Hour-1, good, "osaka-1")
-	if err != nil || r.UsedBy != "osaka-1" || r.Site != "osaka" {
+	if err != nil || r.UsedBy != "host/osaka-1" || r.Site != "osaka" {
 		t.Fatalf("a good token: %+v, %v", r, err)
 	}
 	_, _, err = redeem(next, time.Hour-1, good, "osaka-1")
@@ -104,33 +104,41 @@ func TestBookRefusesWithReasons(t *testing.T) {
 	want(t, "made void", err, api.ReasonTokenExpired)
 	_, err = void.Void(start, good.ID)
 	want(t, "made void twice", err, api.ReasonTokenUnknown)
-	for _, life := range []time.Duration{0, -1, identity.TokenLifeMax + 1} {
-		_, err = book.Add(start, stranger, identity.Record{Site: "osaka"}, life)
+	for _, life := range []time.Duration{0, -1, api.TokenForMax + 1} {
+		_, err = book.Add(start, record(stranger, identity.Record{Token: api.Token{Site: "osaka"}}), life)
 		want(t, "a life of "+life.String(), err, api.ReasonOutOfRange)
 	}
-	_, err = book.Add(start, stranger, identity.Record{}, time.Hour)
-	want(t, "without a site", err, api.ReasonOutOfRange)
+	_, err = book.Add(start, record(stranger, identity.Record{Token: api.Token{Person: "mika"}}), time.Hour)
+	want(t, "a person without a role", err, api.ReasonOutOfRange)
+	mika := must(book.Add(start, record(stranger, identity.Record{Token: api.Token{Person: "mika", Role: api.RoleAdmin}}), time.Hour))
+	_, _, err = redeem(mika, 0, stranger, "osaka-1")
+	want(t, "a person's token for a host", err, api.ReasonTokenElsewhere)
+	_, _, err = redeem(mika, 0, good, "")
+	want(t, "a host's token for a person", err, api.ReasonTokenElsewhere)
+	if _, r, err := redeem(mika, 0, stranger, ""); err != nil || r.UsedBy != "person/mika" {
+		t.Errorf("a person's token: %+v, %v", r, err)
+	}
 }
 
 // TestBookIsBounded holds that neither good nor used tokens pile up.
 func TestBookIsBounded(t *testing.T) {
 	book := identity.Book{}
-	for i := range identity.TokensMax {
-		book = must(book.Add(start, identity.NewToken([32]byte{byte(i)}), identity.Record{Site: "osaka"}, time.Hour))
+	for i := range api.TokensMax {
+		book = must(book.Add(start, record(identity.NewToken([32]byte{byte(i)}), identity.Record{Token: api.Token{Site: "osaka"}}), time.Hour))
 	}
-	_, err := book.Add(start, identity.NewToken([32]byte{}), identity.Record{Site: "osaka"}, time.Hour)
+	_, err := book.Add(start, record(identity.NewToken([32]byte{}), identity.Record{Token: api.Token{Site: "osaka"}}), time.Hour)
 	want(t, "one too many", err, api.ReasonBusy)
 	for day := range 12 {
 		now := start.Add(time.Duration(day+1) * 24 * time.Hour)
 		for range 40 {
 			token := identity.NewToken([32]byte{})
-			book = must(book.Add(now, token, identity.Record{Site: "osaka"}, time.Hour))
+			book = must(book.Add(now, record(token, identity.Record{Token: api.Token{Site: "osaka"}}), time.Hour))
 			book, _, err = book.Redeem(now, token, "osaka-1")
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		if len(book.Records) > 4*identity.TokensMax {
+		if len(book.Records) > 4*api.TokensMax {
 			t.Fatalf("%d records after %d days", len(book.Records), day)
 		}
 	}
@@ -152,7 +160,7 @@ func TestNoTokenWorksTwice(t *testing.T) {
 			token := tokens[rapid.IntRange(0, len(tokens)-1).Draw(t, "token")]
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
-				if next, err := book.Add(now, token, identity.Record{Site: "osaka"}, time.Hour); err == nil {
+				if next, err := book.Add(now, record(token, identity.Record{Token: api.Token{Site: "osaka"}}), time.Hour); err == nil {
 					if _, again := until[token.ID]; again && slices.ContainsFunc(book.Records, func(r identity.Record) bool { return r.ID == token.ID }) {
 						t.Fatal("a token was entered over its own record")
 					}

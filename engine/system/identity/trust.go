@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -17,6 +16,8 @@ import (
 type Refused struct {
 	Reason api.Reason
 	Detail string
+	// Elsewhere are the addresses of agents that may say yes.
+	Elsewhere []string
 }
 
 // Error implements error.
@@ -25,7 +26,7 @@ func (r *Refused) Error() string {
 }
 
 func refuse(reason api.Reason, format string, args ...any) *Refused {
-	return &Refused{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+	return Refuse(reason, format, args...)
 }
 
 // ReasonOf returns why an error refuses, and the empty reason for an error that
@@ -68,11 +69,12 @@ func (t Trust) Accept(now time.Time, chain []*x509.Certificate, use x509.ExtKeyU
 }
 
 // AcceptRenewal is Accept for who asks for the next certificate: a host's may
-// be over since RenewGrace.
+// be over since RenewGrace. A person's may not: who was away for as long as it
+// lasts asks an administrator.
 func (t Trust) AcceptRenewal(now time.Time, chain []*x509.Certificate) (Peer, error) {
 	p, err := t.accept(now, chain, x509.ExtKeyUsageClientAuth, RenewGrace)
-	if err == nil && p.Host == "" {
-		return Peer{}, refuse(api.ReasonCertificateInvalid, "%s is no host; people get a new certificate from an administrator", p)
+	if err == nil && p.Person != "" && now.After(p.Until) {
+		return Peer{}, refuse(api.ReasonCertificateExpired, "it ended at %s and it is %s here; a person needs a new token then: holdfast token --person %s", wall(p.Until), wall(now), p.Person)
 	}
 	return p, err
 }
@@ -120,22 +122,24 @@ func (t Trust) accept(now time.Time, chain []*x509.Certificate, use x509.ExtKeyU
 	if _, ok := leaf.PublicKey.(ed25519.PublicKey); !ok {
 		return Peer{}, refuse(api.ReasonCertificateInvalid, "its key is not Ed25519")
 	}
-	name, err := named(leaf)
+	p, err := peer(leaf)
 	if err != nil {
 		return Peer{}, refuse(api.ReasonCertificateInvalid, "%v", err)
 	}
+	name := p.Name
 	if t.Fleet != "" && name.Fleet != t.Fleet {
 		return Peer{}, refuse(api.ReasonCertificateForeign, "it is of fleet %s and this is %s", name.Fleet, t.Fleet)
 	}
 	if err := t.delegates(chains[0], name); err != nil {
 		return Peer{}, err
 	}
-	p := peer(name, leaf)
 	return p, t.Still(p)
 }
 
-func peer(n Name, c *x509.Certificate) Peer {
-	return Peer{Name: n, Issued: c.NotBefore.Add(Backdate), Until: c.NotAfter}
+// peer is whom a certificate names.
+func peer(c *x509.Certificate) (Peer, error) {
+	n, joined, err := named(c)
+	return Peer{Name: n, Joined: joined, Issued: c.NotBefore.Add(Backdate), Until: c.NotAfter}, err
 }
 
 // delegates checks that each authority between a leaf and its root was allowed
@@ -146,27 +150,29 @@ func (t Trust) delegates(chain []*x509.Certificate, leaf Name) error {
 		if len(c.URIs) == 0 {
 			continue // a root, or one root's word for another
 		}
-		d, err := named(c)
+		d, err := peer(c)
 		if err != nil {
 			return refuse(api.ReasonCertificateInvalid, "the delegate that signed it: %v", err)
 		}
 		if d.Fleet != leaf.Fleet || d.Site != leaf.Site {
 			return refuse(api.ReasonCertificateInvalid, "%s was signed by the authority of site %s, which may sign for hosts of that site only", leaf, d.Site)
 		}
-		if err := t.Still(peer(d, c)); err != nil {
+		if err := t.Still(d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Still reports whether who was accepted has been removed since. What stands
-// for long, such as a watch, asks it again and again.
+// Still reports whether who was accepted has been removed since they joined. What
+// stands for long, such as a watch, asks it again and again. A certificate that
+// was renewed after the removal, by an agent that had not heard of it, is no better
+// than the one before: it says when its holder joined.
 func (t Trust) Still(p Peer) error {
 	if t.Removals == nil {
 		return nil
 	}
-	if at, ok := t.Removals.RemovedAt(p.String()); ok && !p.Issued.After(at) {
+	if at, ok := t.Removals.RemovedAt(p.String()); ok && !p.Joined.After(at) {
 		return refuse(api.ReasonRemoved, "%s at %s; holdfast token lets it in anew", p, wall(at))
 	}
 	return nil

@@ -88,6 +88,11 @@ func TestRemovalEndsWhatWasBefore(t *testing.T) {
 	want(t, "one from after", err, "")
 	_, err = trust.Accept(at, other.Chain, asClient)
 	want(t, "another host", err, "")
+
+	// An agent that had not heard of the removal renewed it.
+	_, csr, _ := identity.NewRequest()
+	_, err = trust.Accept(at, must(a.Admit(at, csr, peer.Name, peer.Joined)), asClient)
+	want(t, "one that was renewed after the removal", err, api.ReasonRemoved)
 }
 
 func TestRenewalHasGrace(t *testing.T) {
@@ -101,8 +106,10 @@ func TestRenewalHasGrace(t *testing.T) {
 	}
 	_, err := trust.AcceptRenewal(end.Add(identity.RenewGrace+time.Second), tokyo.Chain)
 	want(t, "longer", err, api.ReasonCertificateExpired)
-	_, err = trust.AcceptRenewal(start, mika.Chain)
-	want(t, "a person", err, api.ReasonCertificateInvalid)
+	_, err = trust.AcceptRenewal(start.Add(time.Hour), mika.Chain)
+	want(t, "a person in time", err, "")
+	_, err = trust.AcceptRenewal(start.Add(time.Hour+time.Second), mika.Chain)
+	want(t, "a person too late", err, api.ReasonCertificateExpired)
 }
 
 // TestSuccession walks through the exchange of a root. Hosts that know only the
@@ -147,7 +154,7 @@ func TestDelegatesStayInTheirSite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := must(identity.Delegated(key, must(root.Delegate(start, csr, host("osaka-1")))))
+	site := must(identity.Delegated(key, must(root.Delegate(start, csr, host("osaka-1"), start))))
 	gone := &removed{}
 	trust := identity.Trust{Fleet: fleet, Roots: root.Roots(), Removals: gone}
 	at := start.Add(60 * 24 * time.Hour) // long after the root was last seen
@@ -159,7 +166,7 @@ func TestDelegatesStayInTheirSite(t *testing.T) {
 	want(t, "a host of another site", err, api.ReasonCertificateInvalid)
 	_, err = trust.Accept(at, credentials(site, at, identity.Name{Fleet: fleet, Person: "eve", Role: api.RoleAdmin}, time.Hour).Chain, asClient)
 	want(t, "a person", err, api.ReasonCertificateInvalid)
-	if _, err := site.Delegate(at, csr, host("osaka-2")); err == nil {
+	if _, err := site.Delegate(at, csr, host("osaka-2"), at); err == nil {
 		t.Error("a delegate delegated")
 	}
 	if _, err := site.Succeed(at); err == nil {
@@ -174,7 +181,7 @@ func TestDelegatesStayInTheirSite(t *testing.T) {
 	_, err = trust.Accept(at, good.Chain, asServer)
 	want(t, "after its host was removed", err, api.ReasonRemoved)
 	last := must(root.Succeed(start)) // and a delegate of a root in its succession
-	late := must(identity.Delegated(key, must(last.Delegate(start, csr, host("osaka-3")))))
+	late := must(identity.Delegated(key, must(last.Delegate(start, csr, host("osaka-3"), start))))
 	if _, err := trust.Accept(start, credentials(late, start, host("osaka-2"), time.Hour).Chain, asServer); err != nil {
 		t.Errorf("a delegate of a root that is vouched for: %v", err)
 	}
