@@ -51,14 +51,14 @@ func (r *Register) Admit(ctx context.Context, o fleet.AdmitOrder, under ...facts
 // changed next.
 func (r *Register) removeHost(ctx context.Context, now time.Time, by, name string, under []facts.Token) error {
 	key, gone := prefixHost+name, prefixRemoved+string(id.KindHost)+"/"+name
-	was, err := get[host](ctx, r.o.Facts, key)
+	was, err := get[host](ctx, r.w.Facts, key)
 	if err != nil {
 		return err
 	}
 	if was.revision == 0 {
 		return identity.Refuse(api.ReasonNothingToDo, "host/%s has not joined", name)
 	}
-	ring, err := get[Ring](ctx, r.o.Facts, keyKeyring)
+	ring, err := get[Ring](ctx, r.w.Facts, keyKeyring)
 	if err != nil {
 		return err
 	}
@@ -71,20 +71,20 @@ func (r *Register) removeHost(ctx context.Context, now time.Time, by, name strin
 		txn.If = append(txn.If, ring.is(keyKeyring))
 		txn.Ops = append(txn.Ops, put(keyKeyring, ring.value))
 	}
-	return write(ctx, r.o.Facts, txn)
+	return write(ctx, r.w.Facts, txn)
 }
 
 // removePerson shuts a person out.
 func (r *Register) removePerson(ctx context.Context, now time.Time, by, name string, under []facts.Token) error {
 	key := prefixPerson + name
-	was, err := get[person](ctx, r.o.Facts, key)
+	was, err := get[person](ctx, r.w.Facts, key)
 	if err != nil {
 		return err
 	}
 	if was.revision == 0 {
 		return identity.Refuse(api.ReasonNoSuchTarget, "no person %.80q has a certificate", name)
 	}
-	return write(ctx, r.o.Facts, facts.Txn{Under: under, If: []facts.Cond{was.is(key)}, Ops: []facts.Op{
+	return write(ctx, r.w.Facts, facts.Txn{Under: under, If: []facts.Cond{was.is(key)}, Ops: []facts.Op{
 		{Key: key, Delete: true}, put(prefixRemoved+"person/"+name, removal{upTo(now, was.value.Since), by}),
 	}})
 }
@@ -100,7 +100,7 @@ func upTo(now, joined time.Time) time.Time {
 
 // askRotation has the keys changed at the next look.
 func (r *Register) askRotation(ctx context.Context, under []facts.Token) error {
-	ring, err := get[Ring](ctx, r.o.Facts, keyKeyring)
+	ring, err := get[Ring](ctx, r.w.Facts, keyKeyring)
 	if err != nil {
 		return err
 	}
@@ -108,5 +108,5 @@ func (r *Register) askRotation(ctx context.Context, under []facts.Token) error {
 		return identity.Refuse(api.ReasonNothingToDo, "the keys are being changed already")
 	}
 	ring.value.Asked = true
-	return write(ctx, r.o.Facts, facts.Txn{Under: under, If: []facts.Cond{ring.is(keyKeyring)}, Ops: []facts.Op{put(keyKeyring, ring.value)}})
+	return write(ctx, r.w.Facts, facts.Txn{Under: under, If: []facts.Cond{ring.is(keyKeyring)}, Ops: []facts.Op{put(keyKeyring, ring.value)}})
 }

@@ -31,7 +31,7 @@ func (r *Register) Door() *identity.Door {
 
 // place is the site that the spec gives a host.
 func (r *Register) place(name string) (site string, ok bool) {
-	s := r.o.Spec()
+	s := r.w.Spec()
 	if s == nil {
 		return "", false
 	}
@@ -51,7 +51,7 @@ func (r *Register) allow(t identity.Record, name string) (identity.Name, error) 
 	site, ok := r.place(name)
 	target := id.To(id.KindHost, name)
 	switch {
-	case r.o.Spec() == nil:
+	case r.w.Spec() == nil:
 		return identity.Name{}, identity.Refuse(api.ReasonBusy, "the spec has not reached this host yet; try again")
 	case !ok:
 		return identity.Name{}, identity.Refuse(api.ReasonNoSuchTarget, "the spec has no %s; apply one that has it, and join then", target)
@@ -64,7 +64,7 @@ func (r *Register) allow(t identity.Record, name string) (identity.Name, error) 
 // delegates says which hosts sign for their sites: of each the first in the spec
 // that has joined.
 func (r *Register) delegates(n identity.Name) bool {
-	s := r.o.Spec()
+	s := r.w.Spec()
 	if s == nil {
 		return false
 	}
@@ -107,7 +107,7 @@ func (r *Register) signers(n identity.Name) []string {
 	slices.Sort(site)
 	var all []string
 	for _, name := range append(roots, site...) {
-		if a, ok := r.o.Address(name); ok {
+		if a, ok := r.w.Address(name); ok {
 			all = append(all, a)
 		}
 	}
@@ -201,7 +201,7 @@ func (r *Register) found(ctx context.Context) error {
 	for _, p := range people {
 		txn.Ops = append(txn.Ops, put(prefixPerson+p.Name, person{Role: p.Role, Since: p.Since}))
 	}
-	if err := write(ctx, r.o.Facts, txn); !errors.Is(err, errChanged) {
+	if err := write(ctx, r.w.Facts, txn); !errors.Is(err, errChanged) {
 		return err
 	}
 	return nil // somebody was faster: the fleet exists
@@ -279,7 +279,7 @@ func (r *Register) keepAuthority(ctx context.Context) error {
 	case a == nil:
 		txn.Ops[0] = facts.Op{Key: key, Delete: true}
 	}
-	if err := write(ctx, r.o.Facts, txn); err != nil && !errors.Is(err, errChanged) {
+	if err := write(ctx, r.w.Facts, txn); err != nil && !errors.Is(err, errChanged) {
 		failed = errors.Join(failed, err)
 	}
 	return failed

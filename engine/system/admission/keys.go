@@ -75,8 +75,8 @@ func (r *Register) takeKeys(ctx context.Context) {
 		}
 		r.o.Log.Info("the keys that hosts share have changed", "keys", len(ring.Keys), "seals", keys.Keys()[0].Name())
 	}
-	if r.o.Keys != nil {
-		r.o.Keys(keys)
+	if r.w.Keys != nil {
+		r.w.Keys(keys)
 	}
 	var names, before []string
 	for _, k := range keys.Keys() {
@@ -87,7 +87,7 @@ func (r *Register) takeKeys(ctx context.Context) {
 		return
 	}
 	key := prefixHas + h.Self().Host
-	if err := write(ctx, r.o.Facts, facts.Txn{If: []facts.Cond{{Key: key, Revision: said.Revision}}, Ops: []facts.Op{put(key, names)}}); err != nil && !errors.Is(err, errChanged) {
+	if err := write(ctx, r.w.Facts, facts.Txn{If: []facts.Cond{{Key: key, Revision: said.Revision}}, Ops: []facts.Op{put(key, names)}}); err != nil && !errors.Is(err, errChanged) {
 		r.o.Log.Debug("which keys this host has could not be said", "err", err.Error())
 	}
 }
@@ -142,7 +142,7 @@ func (r *Register) lead(ctx context.Context, now time.Time, under []facts.Token)
 		return nil
 	}
 	if len(old) > 0 {
-		if err := write(ctx, r.o.Facts, facts.Txn{Under: under, If: still, Ops: old}); err != nil {
+		if err := write(ctx, r.w.Facts, facts.Txn{Under: under, If: still, Ops: old}); err != nil {
 			return err
 		}
 	}
@@ -150,5 +150,5 @@ func (r *Register) lead(ctx context.Context, now time.Time, under []facts.Token)
 	if !ok || revision == 0 {
 		return nil
 	}
-	return write(ctx, r.o.Facts, facts.Txn{Under: under, If: []facts.Cond{{Key: keyKeyring, Revision: revision}}, Ops: []facts.Op{put(keyKeyring, next)}})
+	return write(ctx, r.w.Facts, facts.Txn{Under: under, If: []facts.Cond{{Key: keyKeyring, Revision: revision}}, Ops: []facts.Op{put(keyKeyring, next)}})
 }

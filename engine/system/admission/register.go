@@ -24,28 +24,33 @@ import (
 
 // Options of New.
 type Options struct {
-	Facts Facts
 	// Dir is the directory of identity.Files of this host.
 	Dir string
+	// Agents are asked for certificates when the facts name nobody: the first
+	// addresses of the agent's configuration.
+	Agents []string
+	Log    *slog.Logger
+}
+
+// World is what a register is part of.
+type World struct {
+	Facts Facts
 	// Spec is the spec that this host goes by; nil before the first.
 	Spec func() *spec.Fleet
 	// Address is where a host's port is.
 	Address func(host string) (string, bool)
-	// Agents are asked for certificates when the facts name nobody: the first
-	// addresses of the agent's configuration.
-	Agents []string
 	// Keys has the new keyring put to use, whenever it changes. Nil: nobody wants it.
 	Keys func(gossip.Keyring)
 	// Changed is called after every change of what Picture says, and after each
-	// removal. It must not wait.
+	// removal. It must not wait. Nil: nobody wants to know.
 	Changed func()
-	Log     *slog.Logger
 }
 
 // Register is who may come in, seen from one host. It implements identity.Tokens
 // and identity.Removals.
 type Register struct {
 	o     Options
+	w     World // of Bind
 	files identity.Files
 
 	removed   atomic.Pointer[map[string]time.Time]
@@ -74,8 +79,8 @@ const (
 	foundersFile = "founders.json"
 )
 
-// New returns a register that knows what this host knew last. Begin gives it the
-// host's identity, which needs it for its own trust.
+// New returns a register that knows what this host knew last. Load gives it the
+// host's identity, which needs it for its own trust; Bind the rest.
 func New(o Options) (*Register, error) {
 	files, err := identity.OpenFiles(o.Dir)
 	if err != nil {
@@ -126,6 +131,9 @@ func (r *Register) Load() (*identity.Holder, error) {
 	return h, nil
 }
 
+// Bind makes the register part of a world, before Run and Door.
+func (r *Register) Bind(w World) { r.w = w }
+
 // me is this host's identity. Nothing but Load may be called before it is there.
 func (r *Register) me() *identity.Holder {
 	r.mu.Lock()
@@ -144,7 +152,7 @@ func (r *Register) Run(ctx context.Context) {
 
 // hear takes what the facts say.
 func (r *Register) hear(ctx context.Context) {
-	for u := range r.o.Facts.Watch(ctx, prefix) {
+	for u := range r.w.Facts.Watch(ctx, prefix) {
 		r.mu.Lock()
 		if u.All {
 			r.known = map[string]entry{}
@@ -166,8 +174,8 @@ func (r *Register) hear(ctx context.Context) {
 		cache := maps.Clone(r.known)
 		r.mu.Unlock()
 		r.keep(cache)
-		if r.o.Changed != nil {
-			r.o.Changed()
+		if r.w.Changed != nil {
+			r.w.Changed()
 		}
 		select {
 		case r.wake <- struct{}{}:

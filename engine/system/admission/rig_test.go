@@ -191,20 +191,16 @@ func (r *rig) start(dir string) *agent {
 	r.Helper()
 	a := &agent{log: &logged{}, dir: dir}
 	log := slog.New(slog.NewTextHandler(a.log, nil))
-	a.Register = must(admission.New(admission.Options{
-		Facts: r.group, Dir: dir, Spec: func() *spec.Fleet { return theSpec }, Log: log,
-		Address: r.address,
+	a.Register = must(admission.New(admission.Options{Dir: dir, Log: log}))
+	a.Bind(admission.World{
+		Facts: r.group, Spec: func() *spec.Fleet { return theSpec }, Address: r.address,
 		Keys: func(k gossip.Keyring) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.keys = append(a.keys, k)
 		},
-		Changed: func() {
-			if a.port != nil {
-				a.port.Recheck()
-			}
-		},
-	}))
+		Changed: func() { a.port.Recheck() },
+	})
 	a.holder = must(a.Load())
 	a.door = a.Door()
 	a.port = identity.NewPort(a.holder, log,

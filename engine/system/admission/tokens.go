@@ -34,7 +34,7 @@ func (r *Register) Redeem(ctx context.Context, now time.Time, t identity.Token, 
 func (r *Register) redeem(ctx context.Context, now time.Time, t identity.Token, name string, allow func(identity.Record) error) (identity.Record, error) {
 	var none identity.Record
 	key := prefixToken + t.ID
-	token, err := get[identity.Record](ctx, r.o.Facts, key)
+	token, err := get[identity.Record](ctx, r.w.Facts, key)
 	if err != nil {
 		return none, err
 	}
@@ -50,7 +50,7 @@ func (r *Register) redeem(ctx context.Context, now time.Time, t identity.Token, 
 		return none, err
 	}
 	gone := prefixRemoved + used.UsedBy
-	removed, err := get[removal](ctx, r.o.Facts, gone)
+	removed, err := get[removal](ctx, r.w.Facts, gone)
 	if err != nil {
 		return none, err
 	}
@@ -61,7 +61,7 @@ func (r *Register) redeem(ctx context.Context, now time.Time, t identity.Token, 
 	used.Used = after(now, removed.value.At)
 	if used.Person != "" {
 		k := prefixPerson + used.Person
-		was, err := get[person](ctx, r.o.Facts, k)
+		was, err := get[person](ctx, r.w.Facts, k)
 		if err != nil {
 			return none, err
 		}
@@ -71,7 +71,7 @@ func (r *Register) redeem(ctx context.Context, now time.Time, t identity.Token, 
 		txn.Ops = append(txn.Ops, put(k, person{used.Role, used.Used, used.ID}))
 	} else {
 		k := prefixHost + name
-		was, err := get[host](ctx, r.o.Facts, k)
+		was, err := get[host](ctx, r.w.Facts, k)
 		if err != nil {
 			return none, err
 		}
@@ -87,7 +87,7 @@ func (r *Register) redeem(ctx context.Context, now time.Time, t identity.Token, 
 		txn.Ops = append(txn.Ops, put(gone, removal{used.Used.Add(-1), used.By}))
 	}
 	txn.Ops = append(txn.Ops, put(key, used))
-	return used, write(ctx, r.o.Facts, txn)
+	return used, write(ctx, r.w.Facts, txn)
 }
 
 // after is now, or just after a moment that another clock has put later.
@@ -100,7 +100,7 @@ func after(now, moment time.Time) time.Time {
 
 // issue enters a token, and forgets those that nobody will ask about.
 func (r *Register) issue(ctx context.Context, now time.Time, by string, c api.IssueToken, under []facts.Token) error {
-	all, err := list[identity.Record](ctx, r.o.Facts, prefixToken)
+	all, err := list[identity.Record](ctx, r.w.Facts, prefixToken)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (r *Register) issue(ctx context.Context, now time.Time, by string, c api.Is
 			txn.Ops = append(txn.Ops, facts.Op{Key: prefixToken + old.ID, Delete: true})
 		}
 	}
-	return write(ctx, r.o.Facts, txn)
+	return write(ctx, r.w.Facts, txn)
 }
 
 // bookOf are tokens in the order in which they were made.
@@ -136,7 +136,7 @@ func bookOf(all map[string]got[identity.Record]) identity.Book {
 // void makes a token useless.
 func (r *Register) void(ctx context.Context, now time.Time, tokenID string, under []facts.Token) error {
 	key := prefixToken + tokenID
-	token, err := get[identity.Record](ctx, r.o.Facts, key)
+	token, err := get[identity.Record](ctx, r.w.Facts, key)
 	if err != nil {
 		return err
 	}
@@ -148,5 +148,5 @@ func (r *Register) void(ctx context.Context, now time.Time, tokenID string, unde
 	if err != nil {
 		return err
 	}
-	return write(ctx, r.o.Facts, facts.Txn{Under: under, If: []facts.Cond{token.is(key)}, Ops: []facts.Op{put(key, next.Records[0])}})
+	return write(ctx, r.w.Facts, facts.Txn{Under: under, If: []facts.Cond{token.is(key)}, Ops: []facts.Op{put(key, next.Records[0])}})
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/seats"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/access"
+	"github.com/holdfast-edge/holdfast/engine/system/admission"
 	"github.com/holdfast-edge/holdfast/engine/system/auditlog"
 	"github.com/holdfast-edge/holdfast/engine/system/gossip"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
@@ -45,6 +46,9 @@ type Options struct {
 	Holder *identity.Holder
 	Files  identity.Files
 	State  *statedir.Dir
+	// Admission says who may come in, and gave Holder. Nil: nobody joins, and the
+	// certificate is not renewed.
+	Admission *admission.Register
 	// Address is where the agent listens: its host's address in the spec. Port is of
 	// all agents of the fleet; 0: access.DefaultPort.
 	Address netip.Addr
@@ -83,8 +87,10 @@ type Agent struct {
 	client   *client // for people: of whoever keeps the picture
 	direct   *client // for other agents: of this one, if it does
 	pictures pictures
+	port     *identity.Port
 
 	ctx context.Context // of Run
+	end context.CancelCauseFunc
 	all sync.WaitGroup
 }
 
@@ -175,19 +181,20 @@ func timing(g replica.GroupID) replica.Timing {
 func (a *Agent) run(asked context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(asked))
 	defer cancel(nil)
-	a.ctx = ctx
+	a.ctx, a.end = ctx, cancel
 	o := &a.options
 	address := net.JoinHostPort(o.Address.String(), fmt.Sprint(o.Port))
-	port, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("agent: listen at %s, the address of %s: %w", address, o.Host, err)
 	}
 	socket, err := remote.Listen(statedir.Socket(o.State.Path))
 	if err != nil {
-		return errors.Join(err, port.Close())
+		return errors.Join(err, listener.Close())
 	}
 	people := access.NewServer(a.client, a.holder, api.RoleViewer, o.Log)
 	agents := access.NewRelay(direct{a.direct}, a.holder, o.Log)
+	a.port = identity.NewPort(a.holder, o.Log, append(a.joining(), a.quorum.Protocol(), a.uplink.Protocol(), people.Protocol, agents.Protocol, a.lending())...)
 	// essential runs what the agent is of no use without.
 	essential := func(what string, do func(context.Context) error) {
 		a.all.Go(func() {
@@ -211,9 +218,7 @@ func (a *Agent) run(asked context.Context) (err error) {
 	}
 	essential("the replicas", a.quorum.Run)
 	essential("who lives", a.liveness.Run)
-	essential("the port", func(ctx context.Context) error {
-		return identity.NewPort(a.holder, o.Log, a.quorum.Protocol(), a.uplink.Protocol(), people.Protocol, agents.Protocol, a.lending()).Serve(ctx, port)
-	})
+	essential("the port", func(ctx context.Context) error { return a.port.Serve(ctx, listener) })
 	essential("the API", people.Run)
 	essential("the API between agents", agents.Run)
 	essential("the socket", func(ctx context.Context) error { return remote.Serve(ctx, socket, a.client, o.Log, nil) })
@@ -224,6 +229,7 @@ func (a *Agent) run(asked context.Context) (err error) {
 	a.all.Go(func() { a.watchGroups(ctx) })
 	a.all.Go(func() { a.seating.run(ctx) })
 	a.all.Go(func() { a.mirror(ctx) })
+	a.admit(ctx)
 	if err := a.serveMetrics(ctx); err != nil {
 		cancel(err)
 	}

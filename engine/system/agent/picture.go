@@ -135,6 +135,7 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 			},
 			Store:  tellsHosts{p.store, l},
 			Failed: cancel,
+			Admit:  a.admits(p.epoch),
 		},
 	})
 	if acting {
@@ -154,6 +155,7 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 	c.Tell(ctx, fleet.SetSpec{Fleet: p.fleet, Text: p.spec.Text, Rev: p.spec.Revision, From: p.why, Words: p.words, Reports: p.reports})
 	stop := a.pictures.add(c)
 	defer stop()
+	a.tellAdmission(ctx, c, p.epoch)
 	shown := c.Client()
 	if acting {
 		shown = a.recorded(shown, facts.Token{Lease: leaseCoordinator, Epoch: p.epoch})

@@ -21,14 +21,7 @@ const (
 )
 
 // Update is what a watcher is told.
-type Update struct {
-	// All says that Facts are all there are with the prefix, and that what was told
-	// before is void. Otherwise Changes follow what was told before, without a gap.
-	All      bool
-	Facts    []facts.Fact
-	Changes  []facts.Change
-	Revision uint64
-}
+type Update = facts.Update
 
 // Watch tells everything with a prefix, and then what changes, until ctx or the
 // quorum ends; then the channel is closed. Leases are among the changes: one whose
