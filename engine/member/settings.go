@@ -27,12 +27,13 @@ type Flap struct {
 	HoldMax time.Duration
 }
 
-// Defaults lose a host only after seven lost reports in a row, or a pause of its
+// Defaults lose a host only after five lost reports in a row, or a pause of its
 // agent that users would notice too; and keep NearDetection under one second and
-// FarDetection under two.
+// FarDetection under two. More reports would find nothing sooner, and cost the
+// square of a site's hosts.
 func Defaults() Settings {
 	return Settings{
-		Beat: 100 * time.Millisecond, Suspect: 300 * time.Millisecond, Dead: 700 * time.Millisecond,
+		Beat: 150 * time.Millisecond, Suspect: 400 * time.Millisecond, Dead: 750 * time.Millisecond,
 		FarBeat: 250 * time.Millisecond, FarDead: 1500 * time.Millisecond,
 		Flap: Flap{Count: 3, Window: time.Minute, Hold: 5 * time.Second, HoldMax: 2 * time.Minute},
 	}

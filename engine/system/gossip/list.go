@@ -77,6 +77,8 @@ func StartList(o ListOptions) (*List, error) {
 	c.BindAddr, c.BindPort = o.Listen.Addr().String(), int(o.Listen.Port())
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
 	c.GossipVerifyIncoming, c.GossipVerifyOutgoing = true, true
+	// Heartbeats find deaths; the lists are for who is new, and may take their time.
+	c.GossipInterval, c.ProbeInterval, c.EnableCompression = 500*time.Millisecond, 2*time.Second, false
 	c.Delegate = &l.meta
 	c.Events = &rumours{self: o.Host, tell: o.Tell}
 	c.Logger = log.New(l.log, "", 0)
