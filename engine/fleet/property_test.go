@@ -19,7 +19,8 @@ import (
 
 // Whatever people ask and whatever breaks: each Ask has one answer, events are
 // numbered without a gap, causes lie before what they led to, and a picture that
-// was handed out is never changed. Once everything answers again all drills end,
+// was handed out is never changed; also when coordinators follow each other in the
+// middle of it, and then no revision and no number of a run goes back. Once everything answers again all drills end,
 // all faults are reverted, all hosts have every operator's word, and all is well.
 func TestPromisesHold(t *testing.T) {
 	// A world runs for minutes of its time; -rapid.checks asks for more of them.
@@ -36,6 +37,7 @@ func TestPromisesHold(t *testing.T) {
 			strings.Replace(story, "      - {name: b2, host: h2, port: 9002, service: {}}\n", "", 1),
 		}
 		var old *api.Status
+		runs := map[string]int{}
 		var was string
 		for range rapid.IntRange(1, 30).Draw(t, "events") {
 			b := rapid.SampledFrom([]string{"b1", "b2"}).Draw(t, "backend")
@@ -47,7 +49,7 @@ func TestPromisesHold(t *testing.T) {
 			if old = w.picture; old != nil {
 				was = show(old)
 			}
-			switch rapid.IntRange(0, 17).Draw(t, "event") {
+			switch rapid.IntRange(0, 19).Draw(t, "event") {
 			case 0:
 				w.ask(api.SetWeights{Weights: []api.Weight{{Backend: b, Weight: rapid.IntRange(-1, 101).Draw(t, "weight")}}}, confirm)
 			case 1:
@@ -77,6 +79,7 @@ func TestPromisesHold(t *testing.T) {
 				w.tell(fleet.Ask{ID: fmt.Sprintf("r%d", w.asks), Spec: parse(t, text), Request: api.Request{Command: api.Apply{Name: "s", Text: text}, Confirm: confirm}})
 			case 12:
 				w.mute[h] = !w.mute[h]
+				w.connect(h)
 			case 13:
 				w.restart(h)
 			case 14:
@@ -84,15 +87,30 @@ func TestPromisesHold(t *testing.T) {
 				w.stuck = rapid.SampledFrom([]string{"", "no"}).Draw(t, "stuck")
 			case 15:
 				w.tell(fleet.FaultDone{ID: "f1", Revert: rapid.Bool().Draw(t, "revert"), At: w.now, Err: rapid.SampledFrom([]string{"", "no"}).Draw(t, "err")})
+			case 18, 19:
+				w.succeed()
+				holds(t, w)
 			case 16:
 				w.tell(fleet.Process{Backend: b, Reason: "drawn"})
 			default:
 				w.dead[b] = rapid.Bool().Draw(t, "dead")
 			}
+			if old != nil && w.picture.Rev < old.Rev {
+				t.Fatalf("revision %d after %d", w.picture.Rev, old.Rev)
+			}
+			for _, d := range w.picture.Drills {
+				if d.Run > 0 && d.Run < runs[d.Name] {
+					t.Fatalf("run %d of %s after %d", d.Run, d.Name, runs[d.Name])
+				}
+				runs[d.Name] = max(runs[d.Name], d.Run)
+			}
 			w.run(time.Duration(rapid.IntRange(0, 4000).Draw(t, "ms")) * time.Millisecond)
 		}
 		w.deaf, w.stuck = false, ""
 		w.mute = map[string]bool{}
+		for _, h := range w.names() {
+			w.connect(h)
+		}
 		w.ask(api.ClearFault{}, "")
 		w.run(2 * time.Minute)
 		w.dead = map[string]bool{}
@@ -104,6 +122,22 @@ func TestPromisesHold(t *testing.T) {
 		w.run(30 * time.Second)
 		check(t, w)
 	})
+}
+
+// holds checks that every operator's word is in force.
+func holds(t failer, w *world) {
+	if w.words == nil {
+		return
+	}
+	for _, x := range w.words.All {
+		b, ok := w.picture.Backend(x.Backend)
+		if !ok {
+			t.Fatalf("%s is set and there is no such backend", x)
+		}
+		if a := b.Asked; x.Verb == "weight" && a.Weight != x.Weight || x.Verb == "drain" && !a.Drain || x.Verb == "force" && a.Forced != x.Health {
+			t.Fatalf("%s does not hold: %+v", x, a)
+		}
+	}
 }
 
 func show(s *api.Status) string { return (&world{picture: s}).show() }
@@ -133,6 +167,9 @@ func check(t failer, w *world) {
 		if d.Phase.Live() {
 			t.Fatalf("drill %s is %s", d.Name, d.Phase)
 		}
+	}
+	if len(w.force) > 0 {
+		t.Fatalf("faults are left behind: %v\n%s", w.force, w.show())
 	}
 	if len(s.Faults) > 0 || s.State != api.StateOK || len(s.Problems) > 0 {
 		t.Fatalf("not all is well:\n%s", w.show())

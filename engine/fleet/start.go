@@ -30,7 +30,7 @@ func (f *Fleet) start(now instant.Instant, ev SetSpec, out *Effects) {
 		switch {
 		case f.options.Observer:
 			e.State, e.Text, e.Reason = api.StateDegraded, f.options.Host+" is alone: it shows what it sees", f.options.Why
-		case f.options.Epoch > 0:
+		case f.options.Host != "":
 			e.Text, e.Reason = fmt.Sprintf("%s coordinates from here on, epoch %d: revision %d, %s", f.options.Host, f.options.Epoch, f.rev, has), f.options.Why
 		default:
 			e.Text = "started: " + has

@@ -50,7 +50,10 @@ type world struct {
 	asks     int
 	force    map[string]fleet.Adopt // faults in force, by their names
 	reports  map[string]api.Drill   // of drills, as they are to be kept
-	lives    uint64                 // of hosts
+	epoch    uint64
+	kept     fleet.Keep               // the newest spec that was to be kept; Rev 0 none
+	procs    map[string]fleet.Process // as they were told last
+	lives    uint64                   // of hosts
 }
 
 type call struct {
@@ -107,14 +110,20 @@ var origin = instant.OriginAt(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
 func emptyWorld(t failer, text string) *world {
 	return &world{
 		t: t, hosts: map[string]*host.Host{}, dead: map[string]bool{}, mute: map[string]bool{}, begun: map[string]bool{},
-		force: map[string]fleet.Adopt{}, reports: map[string]api.Drill{}, second: instant.Instant(time.Second), spec: parse(t, text),
+		procs: map[string]fleet.Process{}, force: map[string]fleet.Adopt{}, reports: map[string]api.Drill{}, second: instant.Instant(time.Second), spec: parse(t, text),
 	}
 }
 
 // tell tells the fleet and carries out what it asks.
 func (w *world) tell(ev fleet.Event) {
+	if p, ok := ev.(fleet.Process); ok {
+		w.procs[p.Backend] = p
+	}
 	var out fleet.Effects
 	w.fleet.Step(w.now, ev, &out)
+	if out.Keep != nil {
+		w.kept = *out.Keep
+	}
 	w.events = append(w.events, out.Events...)
 	w.began = append(w.began, out.Begin...)
 	if out.Picture != nil {
@@ -143,6 +152,43 @@ func (w *world) tell(ev fleet.Event) {
 	}
 	for _, o := range out.Faults {
 		w.fault(o)
+	}
+}
+
+// succeed has another coordinator follow: it knows what was to be kept, and what
+// hosts tell whoever is new.
+func (w *world) succeed() {
+	w.epoch++
+	o := fleet.Options{Origin: origin, World: api.WorldSimulation, Version: "v1", Epoch: 1 + w.epoch, Ring: fmt.Sprintf("e%d", 1+w.epoch)}
+	if n := len(w.events); n > 0 {
+		o.Seq = w.events[n-1].Seq
+	}
+	w.fleet, w.probing = fleet.New(o), nil
+	start := fleet.SetSpec{Fleet: w.spec, Text: story, Rev: max(w.kept.Rev, 1)}
+	if w.kept.Rev > 0 {
+		start.Text = w.kept.Text
+	}
+	if w.words != nil {
+		start.Words = w.words.All
+	}
+	for _, n := range slices.Sorted(maps.Keys(w.reports)) {
+		start.Reports = append(start.Reports, w.reports[n])
+	}
+	w.tell(start)
+	for _, n := range slices.Sorted(maps.Keys(w.procs)) {
+		w.tell(w.procs[n])
+	}
+	for _, n := range w.names() {
+		w.connect(n)
+	}
+}
+
+// connect has a host tell what is in force on it, as it tells whoever is new.
+func (w *world) connect(name string) {
+	for _, id := range slices.Sorted(maps.Keys(w.force)) {
+		if x, ok := w.force[id]; ok && x.Host == name && !w.mute[name] {
+			w.tell(x)
+		}
 	}
 }
 
