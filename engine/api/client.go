@@ -14,7 +14,9 @@ type Client interface {
 	// Watch sends a picture at once, then pictures (at most ten a second, latest
 	// wins) and the events after from. It closes the channel when ctx ends or
 	// the fleet is gone. A slow reader loses pictures, and events only beyond
-	// EventRing, which Update.Missed says.
+	// EventRing, which Update.Missed says. A picture whose Ring is another one than
+	// before numbers its events another way: who watches forgets those it has, and
+	// watches anew from 0.
 	Watch(ctx context.Context, from Seq) (<-chan Update, error)
 	// Do asks for a command. A refusal is not an error: the receipt carries it.
 	// The result comes as an Event with the receipt's ID.

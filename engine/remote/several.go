@@ -16,8 +16,8 @@ const SeveralMax = 16
 
 // Several is api.Client over more than one agent of a fleet. It stays with the
 // one that answered last. When that is gone, calls that only look go on to the
-// next by themselves; a Watch ends, and the next Watch is another agent's. A
-// command goes to another agent only if it has certainly not been sent: it is
+// next by themselves; a Watch ends, and the next Watch is another agent's, whose
+// numbering of events its pictures name (api.Status.Ring). A command goes to another agent only if it has certainly not been sent: it is
 // never given twice.
 type Several struct {
 	agents []*Client

@@ -1,6 +1,7 @@
 package plain_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -68,5 +69,71 @@ func TestAloneRefuses(t *testing.T) {
 	r := (&shell{client: &fleet{status: st}}).run(t, "drain", "backend/shop-tokyo-1", "--dry-run")
 	if r.code != 3 || !strings.Contains(r.err+r.out, "nobody who coordinates the fleet can be reached from here") || !strings.Contains(r.err+r.out, "it hears no other site") {
 		t.Errorf("%+v", r)
+	}
+}
+
+// turning is a fleet whose coordinator changes while somebody watches: each Watch
+// brings its updates and ends, and Status and Events are of the newest ring.
+type turning struct {
+	fleet
+	watches [][]api.Update
+	froms   []api.Seq
+	rings   []struct {
+		status *api.Status
+		events []api.Event
+	}
+}
+
+// at is which ring there is: the next one with each Watch, to the last.
+func (f *turning) at() int { return min(len(f.froms), len(f.rings)-1) }
+
+func (f *turning) Status(context.Context) (*api.Status, error) { return f.rings[f.at()].status, nil }
+
+func (f *turning) Events(context.Context, api.Seq, int) ([]api.Event, error) {
+	return f.rings[f.at()].events, nil
+}
+
+func (f *turning) Watch(_ context.Context, from api.Seq) (<-chan api.Update, error) {
+	out := make(chan api.Update, 10)
+	if n := len(f.froms); n < len(f.watches) {
+		for _, u := range f.watches[n] {
+			out <- u
+		}
+	}
+	f.froms = append(f.froms, from)
+	close(out)
+	return out, nil
+}
+
+// A watch of events goes on with the next coordinator, which has most of the history
+// and numbers the rest its own way: each event is printed once.
+func TestEventsOverRings(t *testing.T) {
+	old, next := agents(), agents()
+	next.Ring = "e8"
+	all := events()
+	event := func(seq api.Seq, text string) api.Event {
+		e := all[3]
+		e.Seq, e.Text = seq, text
+		return e
+	}
+	f := &turning{watches: [][]api.Update{
+		{{Status: old, Events: []api.Event{event(5, "was lost with the old one")}}},
+		{{Status: next}, {Status: next, Events: []api.Event{event(7, "comes after")}}},
+	}}
+	f.rings = append(f.rings, struct {
+		status *api.Status
+		events []api.Event
+	}{old, all}, struct {
+		status *api.Status
+		events []api.Event
+	}{next, append(events(), event(5, "is the new one's"), event(6, "is the next"))})
+	r := (&shell{client: f}).run(t, "get", "events", "--watch")
+	for _, text := range []string{"mina asks", "fault f1", "fails its probes", "is degraded", "was lost with the old one", "is the new one's", "is the next", "comes after"} {
+		if n := strings.Count(r.out, text); n != 1 {
+			t.Errorf("%q is printed %d times:\n%s", text, n, r.out)
+		}
+	}
+	if r.code != 4 || len(f.froms) != 3 || f.froms[1] != 6 {
+		t.Errorf("exit code %d, watches from %v", r.code, f.froms)
 	}
 }

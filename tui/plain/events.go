@@ -10,7 +10,7 @@ import (
 
 // events lists what happened, or follows it.
 func (s *shell) events(ctx context.Context, subject, site string, watch bool) error {
-	c, _, err := s.fleet(ctx)
+	c, st, err := s.fleet(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,28 +49,11 @@ func (s *shell) events(ctx context.Context, subject, site string, watch bool) er
 	if err := show(all); err != nil || !watch {
 		return err
 	}
-	var last api.Seq
-	if len(all) > 0 {
-		last = all[len(all)-1].Seq
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	updates, err := c.Watch(ctx, last)
-	if err != nil {
-		return err
-	}
-	for u := range updates {
-		if u.Missed > 0 {
-			fmt.Fprintf(s.err, "%d events were missed: they came faster than they were read\n", u.Missed)
-		}
-		if err := show(u.Events); err != nil {
-			return err
-		}
-	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	return errEnded
+	f := following{shell: s, client: c, show: show, status: st}
+	f.shown(all)
+	return f.run(ctx)
 }
 
 // sentence is an event as one line.

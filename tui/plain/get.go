@@ -189,15 +189,25 @@ func (s *shell) follow(ctx context.Context, c api.Client, st *api.Status, q quer
 	if err := f.show(all, st.At); err != nil {
 		return err
 	}
-	for u := range updates {
-		if err := f.show(q.keep(u.Status), u.Status.At); err != nil {
+	for {
+		heard := false
+		for u := range updates {
+			st, heard = u.Status, true
+			if err := f.show(q.keep(st), st.At); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		// Another agent may keep the picture from now on.
+		if st, err = again(ctx, c, st); err != nil || !heard {
+			return errEnded
+		}
+		if updates, err = c.Watch(ctx, st.Seq); err != nil {
 			return err
 		}
 	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	return errEnded
 }
 
 // errEnded says that a fleet that answered has gone.
