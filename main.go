@@ -43,8 +43,8 @@ func main() {
 	root := plain.Root(plain.Worlds{
 		Version: version, Up: up, Dial: dial, Console: console, Wallboard: wallboard, Service: backend, SSH: serveSSH, Log: auditLog,
 		Contexts: plain.Contexts{List: listContexts, Use: useContext, Add: addContext, Remove: removeContext},
-		Validate: validate, Token: newToken,
-		Schema:   spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
+		Validate: validate, Differ: specfile.Differ, Token: newToken,
+		Schema: spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
 	})
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends what does not end by itself
 	err := root.ExecuteContext(ctx)
@@ -228,7 +228,7 @@ func named(ctx context.Context, name string) (local.Beginning, error) {
 		return local.Beginning{}, err
 	}
 	f, err := specfile.Read(name, text, dir)
-	return local.Beginning{Spec: f, Text: string(text)}, err
+	return local.Beginning{Spec: f, Text: string(text), Name: name, Dir: dir}, err
 }
 
 // up runs a local fleet until ctx ends, the person leaves the console, or the
@@ -262,7 +262,7 @@ func up(ctx context.Context, o plain.UpOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, logFile.Close()) }()
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
-	running, err := local.Start(local.Options{Spec: b.Spec, SpecText: b.Text, Rev: b.Rev, From: b.From, Words: b.Words, State: state, Log: log, Metrics: o.Metrics, Version: version})
+	running, err := local.Start(local.Options{Spec: b.Spec, SpecText: b.Text, Rev: b.Rev, From: b.From, Words: b.Words, Revisions: b.Revisions, Name: b.Name, Dir: b.Dir, By: o.Face.Actor.Name, State: state, Log: log, Metrics: o.Metrics, Version: version})
 	if err != nil {
 		err = errors.Join(err, state.Close())
 		var taken *local.TakenError
@@ -418,7 +418,7 @@ func overSSH(dir string) func(context.Context, sshd.Line) int {
 				_, err = spec.Parse(name, text)
 				return specFlaws(err), err
 			},
-			Schema: spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
+			Differ: specfile.Differ, Schema: spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
 			Log: func(string) (plain.LogSource, error) {
 				if !l.Role.Includes(api.RoleOperator) {
 					return nil, plain.Refused(fmt.Errorf("refused: %s (the audit log takes the role operator; yours is %s)", api.ReasonNotAllowed.Sentence(), l.Role))

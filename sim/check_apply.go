@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -11,7 +12,8 @@ import (
 
 // checkApply: a host has one revision of the spec, whole: its listeners and its
 // backends are that revision's and no other's; and only an accepted command
-// brings a new one.
+// brings a new one, numbered on from the one before and listed with its text. To
+// go back to a revision brings exactly what that one was.
 type checkApply struct {
 	world *World
 	revs  map[uint64]*spec.Fleet
@@ -29,7 +31,18 @@ func (c *checkApply) fleet(ev fleet.Event, out *fleet.Effects) {
 	ask, ok := ev.(fleet.Ask)
 	_, first := ev.(fleet.SetSpec)
 	if ok {
-		_, ok = ask.Request.Command.(api.Apply)
+		switch cmd := ask.Request.Command.(type) {
+		case api.Apply:
+			ok = cmd.Base == 0 || cmd.Base == c.rev
+		case api.Rollback:
+			old := c.revs[cmd.Rev]
+			if ok = (cmd.Base == 0 || cmd.Base == c.rev) && old != nil && cmd.Rev != c.rev; ok && !reflect.DeepEqual(old, out.Spec) {
+				c.world.fail("apply", "to go back to revision %d brought something else", cmd.Rev)
+				return
+			}
+		default:
+			ok = false
+		}
 		ok = ok && len(out.Answers) > 0 && out.Answers[0].Receipt.OK && !ask.Request.DryRun
 	}
 	if !ok && !first {
@@ -38,6 +51,10 @@ func (c *checkApply) fleet(ev fleet.Event, out *fleet.Effects) {
 	}
 	c.rev++
 	c.revs[c.rev] = out.Spec
+	listed := len(out.Revisions) > 0 && out.Revisions[len(out.Revisions)-1].Rev == c.rev
+	if !listed || out.Keep == nil || out.Keep.Rev != c.rev || out.Keep.Text != out.Revisions[len(out.Revisions)-1].Text {
+		c.world.fail("apply", "revision %d is in force, and neither listed nor kept", c.rev)
+	}
 }
 
 func (c *checkApply) report(h *simHost, s *host.Status) {

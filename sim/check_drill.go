@@ -59,7 +59,7 @@ func (c *checkDrill) fleet(ev fleet.Event, out *fleet.Effects) {
 			} else {
 				c.run.aborted = w.now
 			}
-		case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.ClearFault, api.Apply:
+		case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.ClearFault, api.Apply, api.Rollback:
 			// A run goes on through them, or ends by what they do to it.
 		}
 	}

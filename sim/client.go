@@ -62,6 +62,8 @@ func NewClient(o Options) (*Client, error) {
 			c.picture = s
 		}
 	}
+	c.world.revise = c.bus.Revise
+	c.bus.Revise(c.world.revs)
 	c.picture = c.world.picture
 	c.bus.Add(c.world.begun)
 	c.world.storm()
@@ -147,6 +149,11 @@ func (c *Client) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, er
 // Events implements api.Client.
 func (c *Client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
 	return c.bus.Events(ctx, from, most)
+}
+
+// Revisions implements api.Client.
+func (c *Client) Revisions(ctx context.Context, texts ...uint64) ([]api.Revision, error) {
+	return c.bus.Revisions(ctx, texts...)
 }
 
 // Do implements api.Client. The fleet is asked at once, whatever the time.

@@ -15,6 +15,7 @@ type people struct {
 	world   *World
 	asked   int
 	waiting map[string]func(api.Receipt)
+	sites   []site // of each revision, from 1
 }
 
 func newPeople(w *World) *people {
@@ -49,6 +50,11 @@ func (p *people) something() {
 	req := api.Request{Command: c, By: api.Actor{Name: "akiko", From: "simulation"}, DryRun: w.rand.IntN(10) == 0}
 	if w.picture != nil && w.rand.IntN(4) > 0 {
 		req.Confirm = api.Confirmation(c, w.picture)
+		switch c.(type) {
+		case api.Apply, api.Rollback: // the fleet may ask for a word that the picture does not
+			req.Confirm = api.ConfirmWord(c, w.picture)
+		default:
+		}
 	}
 	if w.rand.IntN(2) == 0 {
 		req.Why = "to see what happens"
@@ -71,8 +77,20 @@ func (p *people) request(req api.Request, then func(api.Receipt)) fleet.Ask {
 	w := p.world
 	p.asked++
 	ask := fleet.Ask{ID: fmt.Sprintf("r%d", p.asked), Request: req}
-	if a, ok := req.Command.(api.Apply); ok {
-		s, err := spec.Parse(a.Name, []byte(a.Text))
+	text, named := "", false
+	switch c := req.Command.(type) {
+	case api.Apply:
+		text, named = c.Text, true
+	case api.Rollback:
+		for _, r := range w.revs {
+			if r.Rev == c.Rev {
+				text, named = r.Text, true
+			}
+		}
+	default:
+	}
+	if named {
+		s, err := spec.Parse("next.yaml", []byte(text))
 		if err != nil {
 			ask.Refusal = []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: err.Error()}}
 		}
@@ -141,14 +159,29 @@ func (p *people) command() (api.Command, func(api.Receipt)) {
 	case 14:
 		return api.AbortDrill{}, nil
 	}
+	// Some speak of a revision that is not in force any more, or that never was.
+	newest := w.revs[len(w.revs)-1].Rev
+	base := oneOf(w.rand, 0, 0, newest, newest, 1)
+	if w.rand.IntN(3) == 0 {
+		rev := w.revs[w.rand.IntN(len(w.revs))].Rev
+		return api.Rollback{Rev: rev, Base: base}, func(api.Receipt) { p.revised(p.sites[rev-1]) }
+	}
 	next := w.site.change(w.rand)
-	return api.Apply{Name: "next.yaml", Text: next.text()}, func(api.Receipt) { w.site = next }
+	return api.Apply{Name: "next.yaml", Text: next.text(), Base: base}, func(api.Receipt) { p.revised(next) }
+}
+
+// revised remembers what site a new revision is of.
+func (p *people) revised(s site) {
+	p.world.site = s
+	p.sites = append(p.sites, s)
 }
 
 // nonsense draws a command that must be refused.
 func (p *people) nonsense() api.Command {
 	w := p.world
-	switch w.rand.IntN(10) {
+	switch w.rand.IntN(11) {
+	case 9:
+		return api.Rollback{Rev: oneOf(w.rand, 0, uint64(1)<<40)}
 	case 0:
 		return api.SetWeights{Weights: []api.Weight{{Backend: p.backend(), Weight: oneOf(w.rand, -1, 101, 1<<40)}}}
 	case 1:

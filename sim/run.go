@@ -51,7 +51,7 @@ func run1(seed uint64, lines io.Writer, p plant) Result {
 		_, _ = fmt.Fprintf(lines, "seed %d: %s\n%s", seed, k, site.text())
 	}
 	w := newWorld(k, r, s, site.text(), lines, p)
-	w.site = site
+	w.people.revised(site)
 	w.play()
 	out.Virtual, out.Steps, out.Hash, out.Err = time.Duration(w.now), w.steps, w.trace.hash, w.failure
 	if w.picture != nil {

@@ -143,7 +143,7 @@ func (a *words) order(now instant.Instant, c api.Command) {
 		if x := a.served[c.Backend]; x != nil {
 			x.forced, x.changed = "", now
 		}
-	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
+	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.Rollback, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 	}
 }
 

@@ -40,6 +40,8 @@ type World struct {
 	plant  plant
 
 	picture *api.Status
+	revs    []api.Revision                 // that the fleet keeps
+	revise  func([]api.Revision)           // for whoever looks; nil: nobody does yet
 	publish func(*api.Status, []api.Event) // for whoever watches; nil: nobody does yet
 	begun   []api.Event                    // before anybody did
 	healed  bool
@@ -191,6 +193,11 @@ func (w *World) carry(ev fleet.Event, out *fleet.Effects) {
 	}
 	for _, e := range out.Events {
 		w.trace.say(w.now, "#%d %s %s %s: %s %s (%d)", e.Seq, e.Host, e.Subject, e.State, e.Text, e.Reason, e.Cause)
+	}
+	if out.Revisions != nil {
+		if w.revs = out.Revisions; w.revise != nil {
+			w.revise(w.revs)
+		}
 	}
 	if out.Picture != nil {
 		w.picture = out.Picture

@@ -257,7 +257,7 @@ func reverse(c api.Command, s *api.Status) api.Command {
 		if b, ok := s.Backend(c.Backend); ok && b.Health.Forced != "" {
 			return api.Force{Backend: c.Backend, Health: b.Health.Forced}
 		}
-	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
+	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.Rollback, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 		// A fault has C, a drill has X; a cleared fault would break things again.
 	}
 	return nil

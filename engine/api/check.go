@@ -189,12 +189,7 @@ func (c Apply) Check(s *Status) []Refusal {
 	case len(c.Text) > SpecSizeMax:
 		return []Refusal{{Reason: ReasonOutOfRange, Detail: fmt.Sprintf("the spec has %d bytes; %d are the limit", len(c.Text), SpecSizeMax)}}
 	}
-	for i := range s.Drills {
-		if s.Drills[i].Phase.Live() {
-			return []Refusal{{Reason: ReasonDrillRunning, Target: id.To(id.KindDrill, s.Drills[i].Name)}}
-		}
-	}
-	return nil
+	return respec(c.Base, s)
 }
 
 func validFault(kind FaultKind) bool {

@@ -50,6 +50,7 @@ func TestCheck(t *testing.T) {
 		s.Backends[3].Phase, s.Backends[3].Backup, s.Backends[3].Health = api.PhaseStandby, true, api.Combine(api.Up, "")
 	}
 	drilling := func(s *api.Status) { s.Drills[1].Phase = api.DrillReverting }
+	revised := func(s *api.Status) { s.Rev, s.RevFirst = 7, 3 }
 	weights := func(pairs ...any) api.SetWeights {
 		var c api.SetWeights
 		for i := 0; i < len(pairs); i += 2 {
@@ -150,6 +151,16 @@ func TestCheck(t *testing.T) {
 		{"apply nothing", nil, api.Apply{Name: "f.yaml"}, []no{{api.ReasonSpecInvalid, "", false, "empty"}}},
 		{"apply too much", nil, api.Apply{Name: "f.yaml", Text: strings.Repeat("x", api.SpecSizeMax+1)}, []no{{api.ReasonOutOfRange, "", false, "2097152 are the limit"}}},
 		{"apply in a drill", drilling, api.Apply{Name: "f.yaml", Text: "fleet: a"}, []no{{api.ReasonDrillRunning, "drill/lose", false, ""}}},
+		{"apply to what is in force", revised, api.Apply{Name: "f.yaml", Text: "fleet: a", Base: 7}, nil},
+		{"apply to what was in force", revised, api.Apply{Name: "f.yaml", Text: "fleet: a", Base: 6}, []no{{api.ReasonOtherRevision, "", false, "made from revision 6, and 7 is in force"}}},
+		{"go back", revised, api.Rollback{Rev: 6}, nil},
+		{"go back to the oldest, from what is in force", revised, api.Rollback{Rev: 3, Base: 7}, nil},
+		{"go back from what was in force", revised, api.Rollback{Rev: 5, Base: 6}, []no{{api.ReasonOtherRevision, "", false, ""}}},
+		{"go back to where it is", revised, api.Rollback{Rev: 7}, []no{{api.ReasonNothingToDo, "", false, "revision 7 is in force"}}},
+		{"go back to what is to come", revised, api.Rollback{Rev: 8}, []no{{api.ReasonNoSuchRevision, "", false, "revision 7 is in force"}}},
+		{"go back to nothing", revised, api.Rollback{}, []no{{api.ReasonNoSuchRevision, "", false, ""}}},
+		{"go back too far", revised, api.Rollback{Rev: 2}, []no{{api.ReasonNoSuchRevision, "", false, "those before 3 are not kept"}}},
+		{"go back in a drill", func(s *api.Status) { revised(s); drilling(s) }, api.Rollback{Rev: 6}, []no{{api.ReasonDrillRunning, "drill/lose", false, ""}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := fleet()
@@ -191,6 +202,7 @@ func TestConfirmation(t *testing.T) {
 		{"drills", api.StartDrill{Name: "lose"}, "", "lose"},
 		{"aborts", api.AbortDrill{}, "", ""},
 		{"applies", api.Apply{Text: "x"}, "", "shop"},
+		{"goes back", api.Rollback{Rev: 1}, "", "shop"},
 	} {
 		s := fleet()
 		if got := api.Confirmation(c.cmd, s); got != c.calm {

@@ -23,6 +23,10 @@ type Client interface {
 	Do(ctx context.Context, req Request) (Receipt, error)
 	// Events returns the newest events after from, oldest first, at most max.
 	Events(ctx context.Context, from Seq, max int) ([]Event, error)
+	// Revisions returns the revisions of the spec that are kept, oldest first, the
+	// last of them in force. Only those that are named come with their texts, at
+	// most RevisionTextsMax; a name that is not kept is left out.
+	Revisions(ctx context.Context, texts ...uint64) ([]Revision, error)
 }
 
 // ErrUnreachable means that the fleet does not answer.
@@ -67,6 +71,12 @@ type Receipt struct {
 	ID       string    `json:"id"`
 	OK       bool      `json:"ok"`
 	Refusals []Refusal `json:"refusals,omitempty"`
+	// Confirm is what had to be typed; empty: nothing.
+	Confirm string `json:"confirm,omitempty"`
+	// Changes are what a spec changes in the one in force, ChangesMax at most, and
+	// More how many are not listed. A refusal has them too.
+	Changes []Change `json:"changes,omitempty"`
+	More    int      `json:"more,omitempty"`
 	// Done says what was accepted, in words.
 	Done string `json:"done,omitempty"`
 	// Seq of the event that records the request; wait for later events with the

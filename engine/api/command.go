@@ -103,6 +103,9 @@ type (
 		Text string `json:"text"` // YAML
 		// Dir is where relative files of the spec are looked up.
 		Dir string `json:"dir"`
+		// Base is the revision that the text was made from; it is refused when
+		// another one is in force. 0: whichever is in force.
+		Base uint64 `json:"base,omitempty"`
 	}
 )
 
@@ -119,7 +122,7 @@ func (Apply) command()       {}
 
 // Commands returns the zero value of every command.
 func Commands() []Command {
-	return []Command{SetWeights{}, Drain{}, Undrain{}, Force{}, Unforce{}, InjectFault{}, ClearFault{}, StartDrill{}, AbortDrill{}, Apply{}, IssueToken{}, VoidToken{}, RemoveHost{}, RemovePerson{}, RotateKeys{}}
+	return []Command{SetWeights{}, Drain{}, Undrain{}, Force{}, Unforce{}, InjectFault{}, ClearFault{}, StartDrill{}, AbortDrill{}, Apply{}, Rollback{}, IssueToken{}, VoidToken{}, RemoveHost{}, RemovePerson{}, RotateKeys{}}
 }
 
 // Verb implements Command.
@@ -210,7 +213,7 @@ func (c StartDrill) Words() []string { return []string{"drill", "run", c.Name} }
 func (AbortDrill) Words() []string { return []string{"drill", "abort"} }
 
 // Words implements Command.
-func (c Apply) Words() []string { return []string{"apply", "-f", c.Name} }
+func (c Apply) Words() []string { return based([]string{"apply", "-f", c.Name}, c.Base) }
 
 // Sentence implements Command.
 func (c SetWeights) Sentence() string {
@@ -314,17 +317,23 @@ func Shell(c Command) string {
 
 // Confirmation returns the word that a person must type for a command, and the
 // empty string for one that needs none. A command needs one when its check
-// warns, and when it breaks something on purpose in production.
+// warns, and when it breaks something on purpose in production. What only the
+// fleet knows of a spec may need one too: a receipt says so.
 func Confirmation(c Command, s *Status) string {
 	need := slices.ContainsFunc(Check(c, s), func(r Refusal) bool { return r.Warning })
 	switch c.(type) {
-	case InjectFault, StartDrill, Apply:
+	case InjectFault, StartDrill, Apply, Rollback:
 		need = need || s.Production
 	case SetWeights, Drain, Undrain, Force, Unforce, ClearFault, AbortDrill, IssueToken, VoidToken, RemoveHost, RemovePerson, RotateKeys:
 	}
 	if !need {
 		return ""
 	}
+	return ConfirmWord(c, s)
+}
+
+// ConfirmWord is what a person types to confirm a command that needs it.
+func ConfirmWord(c Command, s *Status) string {
 	if targets := c.Targets(); len(targets) > 0 {
 		return targets[0].Name
 	}

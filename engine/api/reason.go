@@ -22,6 +22,9 @@ const (
 	ReasonNotSteady      Reason = "not-steady"
 	ReasonSpecInvalid    Reason = "spec-invalid"
 	ReasonReadOnly       Reason = "read-only"
+	ReasonNoSuchRevision Reason = "no-such-revision"
+	ReasonOtherRevision  Reason = "other-revision"
+	ReasonServes         Reason = "serves"
 
 	ReasonCertificateMissing Reason = "certificate-missing"
 	ReasonCertificateForeign Reason = "certificate-foreign"
@@ -73,6 +76,9 @@ var reasonSentences = map[Reason]string{
 	ReasonNotSteady:      "the fleet is not in its steady state",
 	ReasonSpecInvalid:    "the spec has errors",
 	ReasonReadOnly:       "this session may only look",
+	ReasonNoSuchRevision: "there is no such revision of the spec",
+	ReasonOtherRevision:  "somebody else changed the spec meanwhile",
+	ReasonServes:         "what goes serves users now",
 
 	ReasonCertificateMissing: "no certificate was shown",
 	ReasonCertificateForeign: "the certificate is not of this fleet",

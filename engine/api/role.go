@@ -46,7 +46,7 @@ func Needed(c Command) Role {
 	switch c.(type) {
 	case SetWeights, Drain, Undrain, Force, Unforce, ClearFault, AbortDrill:
 		return RoleOperator
-	case InjectFault, StartDrill, Apply, IssueToken, VoidToken, RemoveHost, RemovePerson, RotateKeys:
+	case InjectFault, StartDrill, Apply, Rollback, IssueToken, VoidToken, RemoveHost, RemovePerson, RotateKeys:
 		return RoleAdmin
 	}
 	return RoleAdmin

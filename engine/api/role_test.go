@@ -12,7 +12,7 @@ func TestRoles(t *testing.T) {
 	least := map[string]api.Role{
 		"weight": api.RoleOperator, "drain": api.RoleOperator, "undrain": api.RoleOperator, "force": api.RoleOperator, "unforce": api.RoleOperator,
 		"fault-clear": api.RoleOperator, "drill-abort": api.RoleOperator,
-		"fault": api.RoleAdmin, "drill-run": api.RoleAdmin, "apply": api.RoleAdmin,
+		"fault": api.RoleAdmin, "drill-run": api.RoleAdmin, "apply": api.RoleAdmin, "rollback": api.RoleAdmin,
 		"token": api.RoleAdmin, "token-void": api.RoleAdmin, "remove": api.RoleAdmin, "remove-person": api.RoleAdmin, "keys-rotate": api.RoleAdmin,
 	}
 	rank := map[api.Role]int{api.RoleViewer: 0, api.RoleOperator: 1, api.RoleAdmin: 2}

@@ -37,6 +37,8 @@ type Status struct {
 	Rev   uint64 `json:"rev"` // revision of the spec
 	State State  `json:"state"`
 	Spec  string `json:"spec,omitempty"` // the text in force
+	// RevFirst is the oldest revision that is kept.
+	RevFirst uint64 `json:"rev_first"`
 	// Coordinator keeps the picture, and Through is the host whose agent handed it
 	// out. Both are empty in a fleet that is one process.
 	Coordinator Coordinator `json:"coordinator,omitzero"`

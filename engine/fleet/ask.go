@@ -29,12 +29,15 @@ func (f *Fleet) ask(now instant.Instant, ev Ask, out *Effects) {
 	if f.picture == nil || f.dirty {
 		f.redraw(now) // a command is checked against what is true now
 	}
-	need := api.Confirmation(req.Command, f.picture)
-	confirmed := need == "" || req.Confirm == need
 	receipt.Refusals = append(api.Check(req.Command, f.picture), ev.Refusal...)
-	if _, apply := req.Command.(api.Apply); apply && ev.Spec == nil && len(receipt.Refusals) == 0 {
-		receipt.Refusals = []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: "nobody has read it"}}
+	warnings := f.weigh(ev, &receipt)
+	receipt.Refusals = append(receipt.Refusals, warnings...)
+	need := api.Confirmation(req.Command, f.picture)
+	if need == "" && slices.ContainsFunc(warnings, func(r api.Refusal) bool { return r.Warning }) {
+		need = api.ConfirmWord(req.Command, f.picture)
 	}
+	confirmed := need == "" || req.Confirm == need
+	receipt.Confirm = need
 	if need != "" && !confirmed {
 		receipt.Refusals = append(receipt.Refusals, api.Refusal{Reason: api.ReasonNotConfirmed, Detail: fmt.Sprintf("confirm with %q", need)})
 	}
@@ -45,7 +48,7 @@ func (f *Fleet) ask(now instant.Instant, ev Ask, out *Effects) {
 	}
 	if receipt.OK && !req.DryRun {
 		receipt.Seq = f.record(now, ev, out)
-		f.obey(now, ev, receipt.Seq, out)
+		f.obey(now, ev, receipt, out)
 		f.whole = true // the picture of the check knows nothing of what was just obeyed
 		if admits(req.Command) {
 			f.admit(now, ev, receipt, out)
@@ -84,7 +87,8 @@ func (f *Fleet) record(now instant.Instant, ev Ask, out *Effects) api.Seq {
 }
 
 // obey routes an accepted command to those who carry it out.
-func (f *Fleet) obey(now instant.Instant, ev Ask, cause api.Seq, out *Effects) {
+func (f *Fleet) obey(now instant.Instant, ev Ask, receipt api.Receipt, out *Effects) {
+	cause := receipt.Seq
 	by := short(ev.Request.By.Name)
 	switch c := ev.Request.Command.(type) {
 	case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce:
@@ -104,20 +108,10 @@ func (f *Fleet) obey(now instant.Instant, ev Ask, cause api.Seq, out *Effects) {
 		f.runBy, f.runReceipt = cause, ev.ID
 		f.tellDrill(now, drill.Abort{By: by}, out)
 	case api.Apply:
-		before := f.spec.Name
-		lost := f.setSpec(now, ev.Spec, c.Text, cause, out)
-		delete(f.unkept, RecordSpec)
-		out.Keep = &Keep{
-			Rev: f.rev, Name: c.Name, Text: c.Text, Dir: c.Dir, By: by, Why: short(ev.Request.Why), At: f.options.Origin.Wall(now),
-		}
-		f.emit(api.Event{
-			At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
-			Text: fmt.Sprintf("revision %d is in force", f.rev), Cause: cause, By: by, Receipt: ev.ID,
-		}, out)
-		f.drop(now, lost, cause, ev.ID, out)
-		if before != f.spec.Name {
-			f.keepWords(out) // they are kept by the fleet's name
-		}
+		f.respec(now, ev, api.Revision{Name: c.Name, Dir: c.Dir, How: api.HowApply, Text: c.Text}, receipt, out)
+	case api.Rollback:
+		old := f.revision(c.Rev)
+		f.respec(now, ev, api.Revision{Name: old.Name, Dir: old.Dir, How: api.HowRollback, Of: c.Rev, Text: old.Text}, receipt, out)
 	case api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys: // admit has them carried out
 	}
 }

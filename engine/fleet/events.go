@@ -31,6 +31,11 @@ type (
 		// those of its drills. One that was under way ended with it.
 		Words   []Word
 		Reports []api.Drill
+		// Revisions are those of the fleet before this one, with their texts. A Rev
+		// that is not among them is put there, and kept if it is new. Name, Dir and
+		// By are of the spec's file, and of who began the fleet with it.
+		Revisions     []api.Revision
+		Name, Dir, By string
 	}
 	// Kept answers Keep and Words, and says how the other records fare.
 	Kept struct {
@@ -152,9 +157,12 @@ type Effects struct {
 	// Spec is set when a spec was applied: the world starts and stops the
 	// processes, clients and files of it.
 	Spec *spec.Fleet
-	// Keep is the spec that somebody has put into force, for the world to keep
-	// over a restart. Answered by Kept, each time that changes.
+	// Keep is a spec that came into force, for the world to keep over a restart.
+	// Answered by Kept, each time that changes.
 	Keep *Keep
+	// Revisions are all that are kept, oldest first, with their texts; set when
+	// they change.
+	Revisions []api.Revision
 	// Words is set when what operators have set changes, for the world to keep
 	// over a restart. Answered by Kept.
 	Words *Words
@@ -163,14 +171,6 @@ type Effects struct {
 	Reports []api.Drill
 	// Admit are changes of who may come in, each answered by Admitted.
 	Admit []AdmitOrder
-}
-
-// Keep is a spec with who put it into force.
-type Keep struct {
-	Rev             uint64
-	Name, Text, Dir string
-	By, Why         string
-	At              time.Time
 }
 
 // ToHost is an event for one host.

@@ -55,9 +55,11 @@ type Fleet struct {
 	spec    *spec.Fleet
 	text    string
 	rev     uint64
-	unkept  map[Record]unkept // what the disk lacks
-	pools   map[string]string // by backend
-	weights map[string]int    // of the spec, by backend
+	// revisions that are kept, oldest first; the last is in force.
+	revisions []api.Revision
+	unkept    map[Record]unkept // what the disk lacks
+	pools     map[string]string // by backend
+	weights   map[string]int    // of the spec, by backend
 	// listeners of the spec, by name.
 	listeners map[string]*spec.Listener
 	begun     map[string]bool // clients that use their listener

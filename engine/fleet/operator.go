@@ -63,7 +63,7 @@ func (o *operator) take(c api.Command, by string, at time.Time, cause api.Seq, b
 	case api.Unforce:
 		delete(o.forced, c.Backend)
 		o.unforced[c.Backend] = word[struct{}]{by: by, cause: cause}
-	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
+	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.Rollback, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 	}
 }
 

@@ -59,7 +59,7 @@ func (f *Fleet) drawAt() instant.Instant {
 func (f *Fleet) redraw(now instant.Instant) {
 	s := &api.Status{
 		Version: api.StatusVersion, Fleet: f.spec.Name, Title: f.spec.Title, Production: f.spec.Production, World: f.options.World,
-		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.seq, Rev: f.rev, Spec: f.text, Admission: f.admission.picture,
+		Started: f.options.Origin.Wall(f.started), At: f.options.Origin.Wall(now), Seq: f.seq, Rev: f.rev, RevFirst: f.oldest(), Spec: f.text, Admission: f.admission.picture,
 		Faults: []api.Fault{}, Drills: []api.Drill{}, Problems: []api.Problem{}, Clients: []api.Clients{},
 		Links: []api.Link{}, Groups: []api.Group{},
 	}

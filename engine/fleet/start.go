@@ -17,10 +17,10 @@ func (f *Fleet) start(now instant.Instant, ev SetSpec, out *Effects) {
 	if first {
 		f.started, f.tick = now, now.Add(tickEvery)
 	}
-	if ev.Rev > 0 {
-		f.rev = ev.Rev - 1
-	}
+	rev, known := f.beginRevisions(ev)
+	f.rev = rev - 1
 	lost := f.setSpec(now, ev.Fleet, ev.Text, 0, out)
+	f.enlist(now, ev, known, out)
 	e := api.Event{
 		At: f.options.Origin.Wall(now), Subject: id.To(id.KindFleet, f.spec.Name), Lane: api.LaneFleet, State: api.StateOK,
 		Text: fmt.Sprintf("revision %d is in force", f.rev), Reason: ev.From,

@@ -361,7 +361,7 @@ func (h *Host) order(now instant.Instant, ev Order, out *Effects) {
 		h.force(now, c.Backend, c.Health, because, out)
 	case api.Unforce:
 		h.force(now, c.Backend, "", because, out)
-	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
+	case api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.Rollback, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 		// The fleet's own; it does not send them.
 	}
 }

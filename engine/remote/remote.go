@@ -1,6 +1,6 @@
 // Package remote is api.Client over a socket or mTLS, and its server.
 //
-// It is HTTP/1.1 with JSON: GET /v1/status, GET /v1/events, POST /v1/do, and GET
+// It is HTTP/1.1 with JSON: GET /v1/status, GET /v1/events, GET /v1/revisions, POST /v1/do, and GET
 // /v1/watch, which sends one JSON object a line for as long as both ends live. An
 // empty line is a heartbeat.
 //
@@ -152,6 +152,22 @@ var errEmpty = fmt.Errorf("%w: its answer is empty", api.ErrUnreachable)
 func (c *Client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
 	q := url.Values{"from": {strconv.FormatUint(uint64(from), 10)}, "max": {strconv.Itoa(max(most, 0))}}
 	all, err := get[[]api.Event](ctx, c, "/v1/events?"+q.Encode())
+	if err == nil && all == nil {
+		return nil, errEmpty
+	}
+	return all, err
+}
+
+// Revisions implements api.Client.
+func (c *Client) Revisions(ctx context.Context, texts ...uint64) ([]api.Revision, error) {
+	if _, err := api.WithTexts(nil, texts); err != nil {
+		return nil, err
+	}
+	q := url.Values{}
+	for _, rev := range texts {
+		q.Add("text", strconv.FormatUint(rev, 10))
+	}
+	all, err := get[[]api.Revision](ctx, c, "/v1/revisions?"+q.Encode())
 	if err == nil && all == nil {
 		return nil, errEmpty
 	}

@@ -32,6 +32,10 @@ func (s *still) Events(context.Context, api.Seq, int) ([]api.Event, error) {
 	return []api.Event{{Seq: 1}}, nil
 }
 
+func (s *still) Revisions(context.Context, ...uint64) ([]api.Revision, error) {
+	return []api.Revision{{Rev: 1, How: api.HowStart}}, nil
+}
+
 func (s *still) Do(_ context.Context, r api.Request) (api.Receipt, error) {
 	return api.Receipt{ID: "r1", OK: true, Done: r.Command.Sentence()}, nil
 }

@@ -60,6 +60,7 @@ func serve(ctx context.Context, l net.Listener, s *server, extra map[string]http
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("GET /v1/revisions", s.revisions)
 	mux.HandleFunc("GET /v1/watch", s.watch)
 	mux.HandleFunc("POST /v1/do", s.do)
 	for path, h := range extra {
@@ -177,6 +178,24 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	all, err := s.client.Events(r.Context(), api.Seq(from), int(min(most, api.EventRing)))
+	answer(w, all, err)
+}
+
+func (s *server) revisions(w http.ResponseWriter, r *http.Request) {
+	var texts []uint64
+	for _, v := range r.URL.Query()["text"] {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("text is no number: %.40q", v), http.StatusBadRequest)
+			return
+		}
+		texts = append(texts, n)
+	}
+	if _, err := api.WithTexts(nil, texts); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	all, err := s.client.Revisions(r.Context(), texts...)
 	answer(w, all, err)
 }
 

@@ -107,6 +107,12 @@ func (s *Several) Events(ctx context.Context, from api.Seq, most int) (all []api
 	return all, err
 }
 
+// Revisions implements api.Client.
+func (s *Several) Revisions(ctx context.Context, texts ...uint64) (all []api.Revision, err error) {
+	err = s.each(ctx, gone, func(c *Client) error { all, err = c.Revisions(ctx, texts...); return err })
+	return all, err
+}
+
 // Watch implements api.Client.
 func (s *Several) Watch(ctx context.Context, from api.Seq) (updates <-chan api.Update, err error) {
 	err = s.each(ctx, gone, func(c *Client) error { updates, err = c.Watch(ctx, from); return err })

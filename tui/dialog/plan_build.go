@@ -35,6 +35,9 @@ const linesMost = 6
 // build makes the plan of a command from a picture.
 func build(c api.Command, s *api.Status) plan {
 	p := plan{verb: strings.ToUpper(verb(c)), refusals: api.Check(c, s), confirm: api.Confirmation(c, s)}
+	if _, ok := c.(api.Rollback); ok { // what it takes away only the fleet knows
+		p.confirm = api.ConfirmWord(c, s)
+	}
 	if t := c.Targets(); len(t) > 0 {
 		p.subject = t[0].Name
 		if len(t) > 1 {
@@ -65,7 +68,7 @@ func build(c api.Command, s *api.Status) plan {
 				p.add("fault "+f.ID, string(f.Kind), "taken back", "on "+f.Target.String()+" by "+f.By, theme.Text)
 			}
 		}
-	case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
+	case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.AbortDrill, api.Apply, api.Rollback, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 	}
 	return p
 }
@@ -101,6 +104,8 @@ func verb(c api.Command) string {
 		return "abort drill"
 	case api.Apply:
 		return "apply"
+	case api.Rollback:
+		return "roll back"
 	}
 	return c.Verb()
 }
@@ -198,7 +203,7 @@ func (p *plan) flows(c api.Command, flows int64, rate float64) {
 		if c.Health == api.Down {
 			p.addLive("requests per second", per, "0, moved", "to the others", theme.Text)
 		}
-	case api.SetWeights, api.Undrain, api.Unforce, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
+	case api.SetWeights, api.Undrain, api.Unforce, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.Rollback, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 		p.addLive("requests per second", per, "", "now, on what is named", theme.Text)
 	}
 }

@@ -53,6 +53,8 @@ func Parse(words []string) (api.Command, error) {
 		return api.Unforce{Backend: ref.Name}, errors.Join(err, flags.only())
 	case "fault":
 		return parseFault(args, flags)
+	case "rollback":
+		return parseRollback(args, flags)
 	case "drill":
 		switch {
 		case len(args) == 2 && args[0] == "run":
@@ -98,13 +100,14 @@ func Verbs() []string {
 	return []string{
 		"weight backend/NAME=N …", "drain TARGET --for D", "undrain TARGET", "force up backend/NAME",
 		"force down backend/NAME", "unforce backend/NAME", "fault kill backend/NAME", "fault freeze backend/NAME",
-		"fault slow backend/NAME --delay D", "fault restart backend/NAME", "fault clear ID", "drill run NAME", "drill abort",
+		"fault slow backend/NAME --delay D", "fault restart backend/NAME", "fault clear ID", "drill run NAME", "drill abort", "rollback REV",
 		"remove host/NAME", "remove person/NAME", "token void NAME", "keys rotate",
 	}
 }
 
 type flagSet struct {
 	wait, delay time.Duration
+	base        uint64
 	seen        []string
 }
 
@@ -137,6 +140,13 @@ func split(words []string) (rest []string, f flagSet, err error) {
 			}
 			value = words[i]
 		}
+		if name == "--base" {
+			if f.base, err = strconv.ParseUint(value, 10, 64); err != nil {
+				return nil, f, fmt.Errorf("--base %s: write the number of a revision", value)
+			}
+			f.seen = append(f.seen, name)
+			continue
+		}
 		d, err := time.ParseDuration(value)
 		if err != nil {
 			return nil, f, fmt.Errorf("%s %s: write a duration such as 30s or 5m", name, value)
@@ -147,11 +157,22 @@ func split(words []string) (rest []string, f flagSet, err error) {
 		case "--delay":
 			f.delay = d
 		default:
-			return nil, f, fmt.Errorf("%s is not known; the flags are --for and --delay", name)
+			return nil, f, fmt.Errorf("%s is not known; the flags are --for, --delay and --base", name)
 		}
 		f.seen = append(f.seen, name)
 	}
 	return rest, f, nil
+}
+
+func parseRollback(args []string, flags flagSet) (api.Command, error) {
+	if len(args) != 1 {
+		return nil, errors.New("write rollback REV")
+	}
+	rev, err := strconv.ParseUint(args[0], 10, 64)
+	if err != nil || rev == 0 {
+		return nil, fmt.Errorf("%q is no revision; holdfast history lists them", args[0])
+	}
+	return api.Rollback{Rev: rev, Base: flags.base}, flags.only("--base")
 }
 
 func one(verb string, args []string, want string) (id.Ref, error) {

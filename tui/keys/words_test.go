@@ -30,6 +30,8 @@ func TestParseReadsWhatWordsWrites(t *testing.T) {
 		api.ClearFault{ID: "f3"},
 		api.StartDrill{Name: "lose-backend"},
 		api.AbortDrill{},
+		api.Rollback{Rev: 7},
+		api.Rollback{Rev: 7, Base: 9},
 	} {
 		got, err := keys.Parse(c.Words())
 		if err != nil || !reflect.DeepEqual(got, c) {

@@ -134,7 +134,7 @@ func Effect(c api.Command, s *api.Status) Change {
 		if c.Kind != api.FaultSlow {
 			ch.Gone[c.Target.Name] = true
 		}
-	case api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
+	case api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.Rollback, api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 	}
 	return ch
 }

@@ -70,6 +70,12 @@ func drawCommand(t *rapid.T) api.Command {
 		return api.StartDrill{Name: name.Draw(t, "drill")}
 	case api.AbortDrill:
 		return c
+	case api.Rollback:
+		c.Rev = rapid.Uint64Range(1, 1<<50).Draw(t, "rev")
+		if rapid.Bool().Draw(t, "based") {
+			c.Base = rapid.Uint64Range(1, 1<<50).Draw(t, "base")
+		}
+		return c
 	case api.Apply:
 		return api.AbortDrill{} // TestApply: its file is on this side
 	case api.IssueToken:

@@ -19,6 +19,9 @@ func (s *shell) do(ctx context.Context, cmd api.Command) error {
 	if err != nil {
 		return err
 	}
+	if respecs(cmd) && !s.dryRun {
+		cmd = from(cmd, st.Rev)
+	}
 	r, err := s.ask(ctx, c, st, cmd)
 	if err != nil {
 		return err
@@ -42,8 +45,18 @@ func (s *shell) do(ctx context.Context, cmd api.Command) error {
 // ask has a command confirmed where that is needed, and sends it.
 func (s *shell) ask(ctx context.Context, c api.Client, st *api.Status, cmd api.Command) (api.Receipt, error) {
 	req := api.Request{Command: cmd, By: s.actor(), Why: s.why, DryRun: s.dryRun}
-	refusals := api.Check(cmd, st)
-	if need := api.Confirmation(cmd, st); need != "" && !api.Stops(refusals, true) {
+	refusals, need := api.Check(cmd, st), api.Confirmation(cmd, st)
+	if respecs(cmd) && !s.dryRun {
+		// Only the fleet knows what another spec takes away.
+		try := req
+		try.DryRun, try.Confirm = true, api.ConfirmWord(cmd, st)
+		r, err := c.Do(ctx, try)
+		if err != nil || !r.OK {
+			return r, err
+		}
+		refusals, need, s.preview = r.Refusals, r.Confirm, &r
+	}
+	if need != "" && !api.Stops(refusals, true) {
 		switch {
 		case s.yes || s.dryRun:
 			req.Confirm = need
@@ -64,6 +77,11 @@ func (s *shell) ask(ctx context.Context, c api.Client, st *api.Status, cmd api.C
 // error: standard output is for results.
 func (s *shell) confirm(cmd api.Command, refusals []api.Refusal, need string) error {
 	fmt.Fprintf(s.err, "This would %s.\n", clean(cmd.Sentence()))
+	if s.preview != nil {
+		if err := s.changes(s.err, s.preview.Changes, s.preview.More); err != nil {
+			return err
+		}
+	}
 	for _, r := range refusals {
 		fmt.Fprintln(s.err, "  "+clean(r.String()))
 	}
@@ -76,7 +94,7 @@ func (s *shell) confirm(cmd api.Command, refusals []api.Refusal, need string) er
 }
 
 func doneOf(cmd api.Command, r api.Receipt, dry bool) done {
-	d := done{OK: r.OK, Command: api.Shell(cmd), DryRun: dry, Receipt: r.ID, Seq: r.Seq, Refusals: []refusalItem{}}
+	d := done{OK: r.OK, Command: api.Shell(cmd), DryRun: dry, Receipt: r.ID, Seq: r.Seq, Refusals: []refusalItem{}, Changes: r.Changes, More: r.More}
 	var why []string
 	for _, x := range r.Refusals {
 		d.Refusals = append(d.Refusals, refusalItem{x.Reason, x.Target.String(), x.String(), x.Warning})
@@ -104,6 +122,10 @@ func (s *shell) told(d done, err error) error {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	// What changes is said before what became of it.
+	if err := s.changes(s.w, d.Changes, d.More); err != nil {
 		return err
 	}
 	switch {

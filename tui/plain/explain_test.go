@@ -53,6 +53,7 @@ func TestSpecs(t *testing.T) {
 		}
 	}
 	f := accepting()
+	f.revisions = []api.Revision{{Rev: 6, Text: "fleet: six\n"}, {Rev: 7, Text: "fleet: edge\n"}}
 	s := &shell{client: f, in: "fleet: edge\n", validate: func(name string, text []byte) ([]plain.SpecFlaw, error) {
 		if string(text) != "bad" {
 			return nil, nil
@@ -73,8 +74,17 @@ func TestSpecs(t *testing.T) {
 		{"validate", "", "give one file, or - for standard input: holdfast validate -f FILE", 2},
 		{"validate a b", "", "give one file", 2},
 		{"diff same.yaml", "", "", 0},
+		{"diff more.yaml", "fleet/edge\n  ~ title fleet: edge? → fleet: edge?title: ?[2J?\nand 2 more\n", "", 1},
+		{"diff 7 6", "fleet/edge", "", 1},
+		{"diff 6", "fleet/edge", "", 1},
+		{"diff 6 7 -o json", `"reason": "revision 7 differs from revision 6"`, "", 1},
+		{"diff 7", "", "", 0},
+		{"diff 5", "", "revision 5 is not kept; holdfast history lists", 1},
+		{"diff 0", "", "is no revision", 2},
+		{"diff 1 2 3", "", "give one revision, or two", 2},
+		{"diff", "", "give one file", 2},
 		{"diff -f same.yaml -o json", `"revision": 7`, "", 0},
-		{"diff more.yaml", "--- revision 7\n+++ more.yaml\n@@ -1 +1,2 @@\n fleet: edge\n+title: ?[2J\n", "", 1},
+		{"diff more.yaml --text", "--- revision 7\n+++ more.yaml\n@@ -1 +1,2 @@\n fleet: edge\n+title: ?[2J\n", "", 1},
 		{"diff more.yaml -o json", `"reason": "it differs from revision 7, which is in force"`, "", 1},
 		{"diff bad.yaml", "", "bad.yaml:2:3: too", 1},
 		{"apply bad.yaml", "", "bad.yaml:2:3: too", 3},
@@ -97,8 +107,8 @@ func TestSpecs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := api.Apply{Name: "more.yaml", Text: "fleet: edge\ntitle: \x1b[2J\n", Dir: dir}
-	if len(f.asked) != 1 || f.asked[0].Command != want || f.asked[0].Why != "more" {
+	want := api.Apply{Name: "more.yaml", Text: "fleet: edge\ntitle: \x1b[2J\n", Dir: dir, Base: 7}
+	if len(f.asked) != 2 || !f.asked[0].DryRun || f.asked[1].DryRun || f.asked[1].Command != want || f.asked[1].Why != "more" {
 		t.Errorf("asked for %+v", f.asked)
 	}
 	// A fleet that is away is not a spec that differs.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/id"
 	"github.com/holdfast-edge/holdfast/tui/plain"
 )
 
@@ -22,13 +23,14 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // fleet is an api.Client with a picture that stands still, or with the pictures
 // that a test gives it.
 type fleet struct {
-	status  *api.Status
-	events  []api.Event
-	updates []api.Update // what Watch sends; then it waits for its end
-	ends    bool         // after them the fleet is gone
-	asked   []api.Request
-	from    api.Seq // that Watch was asked for
-	receipt func(api.Request) api.Receipt
+	status    *api.Status
+	events    []api.Event
+	revisions []api.Revision
+	updates   []api.Update // what Watch sends; then it waits for its end
+	ends      bool         // after them the fleet is gone
+	asked     []api.Request
+	from      api.Seq // that Watch was asked for
+	receipt   func(api.Request) api.Receipt
 }
 
 func (f *fleet) Status(context.Context) (*api.Status, error) { return f.status, nil }
@@ -57,6 +59,10 @@ func (f *fleet) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, err
 }
 
 // Do answers as a fleet does: refused by the command's own check.
+func (f *fleet) Revisions(_ context.Context, texts ...uint64) ([]api.Revision, error) {
+	return api.WithTexts(f.revisions, texts)
+}
+
 func (f *fleet) Do(_ context.Context, req api.Request) (api.Receipt, error) {
 	f.asked = append(f.asked, req)
 	if f.receipt != nil {
@@ -140,6 +146,12 @@ func (s *shell) run(t *testing.T, words ...string) result {
 				return s.validate(name, text)
 			}
 			return nil, nil
+		},
+		Differ: func(a, b api.Revision) ([]api.Change, int, error) {
+			if a.Text == b.Text {
+				return nil, 0, nil
+			}
+			return []api.Change{{Subject: id.To(id.KindFleet, "edge"), Kind: api.ChangeChanged, Field: "title", Before: a.Text, After: b.Text}}, 2, nil
 		},
 		Schema:   func() ([]byte, error) { return []byte(`{}`), nil },
 		Profiles: []string{"three-sites", "single-site"},

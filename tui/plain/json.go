@@ -140,6 +140,8 @@ type done struct {
 	Seq      api.Seq       `json:"seq" doc:"event that records it"`
 	Waited   float64       `json:"waited_ms" doc:"with --wait: until it was in force"`
 	Refusals []refusalItem `json:"refusals" doc:"each reason (a stable word), target, text, and warning (true: --yes answers it)"`
+	Changes  []api.Change  `json:"changes,omitempty" doc:"apply and rollback: what it changes in the spec in force, as holdfast diff prints it"`
+	More     int           `json:"more,omitempty" doc:"changes that are not listed"`
 	Token    string        `json:"token,omitempty" doc:"token only: the token with its secret, for whoever joins"`
 	Report   *reportItem   `json:"report,omitempty" doc:"drill run only: the report, as holdfast drill report prints it"`
 }
@@ -153,12 +155,34 @@ type refusalItem struct {
 
 // specDone is what validate and diff print.
 type specDone struct {
-	OK       bool       `json:"ok" doc:"the spec is valid; diff: and is the one in force"`
+	OK       bool       `json:"ok" doc:"the spec is valid; diff: and means the same"`
 	Reason   string     `json:"reason" doc:"why not, for people"`
 	File     string     `json:"file" doc:"what was read"`
 	Errors   []SpecFlaw `json:"errors" doc:"each file, line, column, path, text and want (what was expected)"`
-	Revision uint64     `json:"revision,omitempty" doc:"diff only: of the spec in force"`
+	Revision uint64     `json:"revision,omitempty" doc:"diff only: from which it differs"`
 	Diff     string     `json:"diff,omitempty" doc:"diff only: unified"`
+
+	Changes []api.Change `json:"changes,omitempty" doc:"diff only: each subject (kind and name), of (what it is part of), kind (added, removed or changed), field, before and after"`
+	More    int          `json:"more,omitempty" doc:"diff only: changes that are not listed"`
+}
+
+// revisionItem is what history prints.
+type revisionItem struct {
+	Rev     uint64       `json:"rev" doc:"number of the revision"`
+	At      string       `json:"at" doc:"when it came into force"`
+	By      string       `json:"by" doc:"who put it there"`
+	Why     string       `json:"why" doc:"the reason that they gave"`
+	How     api.How      `json:"how" doc:"start, apply or rollback"`
+	Of      uint64       `json:"of" doc:"rollback: the revision whose text it has; 0 otherwise"`
+	File    string       `json:"file" doc:"that it came from"`
+	Size    int          `json:"size" doc:"of the text, in bytes"`
+	Changes []api.Change `json:"changes" doc:"what it changed in the one before, as holdfast diff prints it: the first of it"`
+	More    int          `json:"more" doc:"changes that are not listed"`
+	Text    string       `json:"text,omitempty" doc:"history REV only"`
+}
+
+func revisionOf(r api.Revision) revisionItem {
+	return revisionItem{r.Rev, stamp(r.At), r.By, r.Why, r.How, r.Of, r.Name, r.Size, append([]api.Change{}, r.Changes...), r.More, r.Text}
 }
 
 // why is what explain prints.

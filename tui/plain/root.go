@@ -79,6 +79,9 @@ type Worlds struct {
 	// default one first; Profile reads one.
 	Validate func(name string, text []byte, dir string) (flaws []SpecFlaw, err error)
 	Schema   func() ([]byte, error)
+	// Differ says what differs between the specs of two revisions, and how many
+	// things are not listed.
+	Differ   func(a, b api.Revision) (changes []api.Change, more int, err error)
 	Profiles []string
 	Profile  func(name string) ([]byte, error)
 }
@@ -201,7 +204,7 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 	}
 	add("run", s.getCommand(), s.explainCommand(), s.logCommand())
 	add("act", s.weightCommand(), s.drainCommand(), s.undrainCommand(), s.forceCommand(), s.unforceCommand(), s.faultCommand(), s.drillCommand())
-	add("spec", s.applyCommand(), s.diffCommand(), s.validateCommand(), s.schemaCommand(), s.profilesCommand())
+	add("spec", s.applyCommand(), s.diffCommand(), s.historyCommand(), s.rollbackCommand(), s.validateCommand(), s.schemaCommand(), s.profilesCommand())
 	add("join", s.tokenCommand(), s.whoCommand(), s.removeCommand(), s.keysCommand())
 	help := s.helpCommand(root)
 	add("more", completionCommand(root), manCommand(root), help)

@@ -35,7 +35,8 @@ type shell struct {
 
 	client  api.Client
 	picture *api.Status
-	spoke   bool // the result was printed
+	spoke   bool         // the result was printed
+	preview *api.Receipt // of a command that brings another spec; nil: of none
 }
 
 // open takes the ends of a command that is about to run.

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -97,11 +96,14 @@ func (s *shell) readSpec(ctx context.Context, path string) (a api.Apply, err err
 
 func (s *shell) applyCommand() *cobra.Command {
 	var path string
+	var base uint64
 	c := s.acts(&cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Put a spec into force",
-		Long: `Put a spec into force, whole or not at all, without dropping a connection. To go
-back, apply the one before. A spec with errors is refused with all of them.`,
+		Long: `Put a spec into force, whole or not at all, without dropping a connection. What
+that changes is said first, and must be confirmed where it takes away what serves
+users now. To go back: holdfast rollback. A spec with errors is refused with all
+of them, and so is one when somebody else's came into force meanwhile.`,
 		Example: `  holdfast apply -f fleet.yaml --wait
   holdfast profiles single-site | holdfast apply -f - --dry-run`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -113,9 +115,11 @@ back, apply the one before. A spec with errors is refused with all of them.`,
 				r := api.Receipt{Refusals: []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: err.Error()}}}
 				return s.told(doneOf(a, r, s.dryRun), exit{ExitRefused, err})
 			}
+			a.Base = base
 			return s.do(cmd.Context(), a)
 		},
 	})
+	s.based(c, &base)
 	return s.waits(s.file(c, &path), "every host has measured all of it")
 }
 
@@ -152,7 +156,7 @@ func (s *shell) validated(a api.Apply, more func() (specDone, error), text strin
 		if m, err = more(); err != nil && s.output != outJSON {
 			return err
 		}
-		d.Revision, d.Diff = m.Revision, m.Diff
+		d.Revision, d.Diff, d.Changes, d.More = m.Revision, m.Diff, m.Changes, m.More
 		if err != nil {
 			d.OK, d.Reason = false, m.Reason
 			if d.Reason == "" {
@@ -173,44 +177,6 @@ func (s *shell) validated(a api.Apply, more func() (specDone, error), text strin
 		_, err = io.WriteString(s.w, text)
 	}
 	return err
-}
-
-func (s *shell) diffCommand() *cobra.Command {
-	var path string
-	c := &cobra.Command{
-		Use:     "diff -f FILE",
-		Short:   "Show how a spec differs from the one in force",
-		Long:    "Show how a spec differs from the one in force. The exit code is 0 when it does\nnot, and 1 when it does or has errors.",
-		Example: "  holdfast diff -f fleet.yaml",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := s.readSpec(cmd.Context(), path)
-			if err != nil {
-				return err
-			}
-			return s.validated(a, func() (specDone, error) { return s.diff(cmd.Context(), a) }, "")
-		},
-	}
-	return s.outputs(s.file(c, &path), outText, outJSON)
-}
-
-func (s *shell) diff(ctx context.Context, a api.Apply) (specDone, error) {
-	_, st, err := s.fleet(ctx)
-	if err != nil {
-		return specDone{}, err
-	}
-	d := specDone{Revision: st.Rev, Diff: udiff.Unified(fmt.Sprintf("revision %d", st.Rev), a.Name, st.Spec, a.Text)}
-	if d.Diff == "" {
-		return d, nil
-	}
-	d.Reason = fmt.Sprintf("it differs from revision %d, which is in force", st.Rev)
-	if s.output != outJSON {
-		for _, line := range strings.SplitAfter(cleanLines(d.Diff), "\n") {
-			if _, err := io.WriteString(s.w, s.diffLine(line)); err != nil {
-				return d, err
-			}
-		}
-	}
-	return d, exit{code: ExitFailed}
 }
 
 // diffLine tints a line of a diff as other tools do.

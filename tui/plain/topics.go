@@ -99,12 +99,14 @@ site, state unknown and the reason "it is gone". -o yaml prints the same as YAML
 	fields(&b, reflect.TypeFor[traffic]())
 	b.WriteString(`
 Commands that act (weight, drain, undrain, force, unforce, fault, drill run, drill
-abort, apply) print one object, whatever came of them
+abort, apply, rollback) print one object, whatever came of them
 
 `)
 	fields(&b, reflect.TypeFor[done]())
 	b.WriteString("\nvalidate and diff print one object\n\n")
 	fields(&b, reflect.TypeFor[specDone]())
+	b.WriteString("\nhistory prints one array of objects, the newest first, or with a number one of them\n\n")
+	fields(&b, reflect.TypeFor[revisionItem]())
 	b.WriteString("\nlog prints one array of objects\n\n")
 	fields(&b, reflect.TypeFor[recordItem]())
 	b.WriteString("\nlog verify prints one object\n\n")

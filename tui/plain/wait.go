@@ -185,7 +185,7 @@ func unsettled(cmd api.Command, before, now *api.Status, answer *api.Event) (lef
 				return fmt.Errorf("drill %s is %s", now.Drills[i].Name, now.Drills[i].Phase), nil
 			}
 		}
-	case api.Apply:
+	case api.Apply, api.Rollback:
 		if now.Rev <= before.Rev {
 			return errors.New("the revision is not in force"), nil
 		}

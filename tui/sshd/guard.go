@@ -64,7 +64,7 @@ func (g *guard) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 		return api.Receipt{}, err
 	}
 	entry.Rev = st.Rev
-	if req.Why == "" && api.Confirmation(req.Command, st) != "" {
+	if req.Why == "" && (api.Confirmation(req.Command, st) != "" || confirmed(req)) {
 		return g.refuse(entry, api.Refusal{Reason: api.ReasonNoWhy, Detail: "say --why TEXT"}), nil
 	}
 	asked, err := g.record(entry)
@@ -85,6 +85,16 @@ func (g *guard) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	// and the question is in the log.
 	_, _ = g.record(entry)
 	return r, err
+}
+
+// confirmed reports whether a spec was confirmed that takes something away: what
+// that is only the fleet knows.
+func confirmed(req api.Request) bool {
+	switch req.Command.(type) {
+	case api.Apply, api.Rollback:
+		return req.Confirm != ""
+	}
+	return false
 }
 
 // refuse records a no of our own; without a record it is a no all the same.

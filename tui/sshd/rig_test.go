@@ -63,6 +63,10 @@ func (f *fleet) Events(context.Context, api.Seq, int) ([]api.Event, error) {
 	return fixture.Events(), nil
 }
 
+func (f *fleet) Revisions(context.Context, ...uint64) ([]api.Revision, error) {
+	return []api.Revision{{Rev: 1, How: api.HowStart}}, nil
+}
+
 func (f *fleet) Do(_ context.Context, r api.Request) (api.Receipt, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -39,6 +39,15 @@ func (d direct) Events(ctx context.Context, from api.Seq, most int) ([]api.Event
 	return to.Events(ctx, from, most)
 }
 
+// Revisions implements api.Client.
+func (d direct) Revisions(ctx context.Context, texts ...uint64) ([]api.Revision, error) {
+	to, err := d.ask()
+	if err != nil {
+		return nil, err
+	}
+	return to.Revisions(ctx, texts...)
+}
+
 // Do implements api.Client.
 func (d direct) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	to, err := d.ask()
@@ -144,6 +153,11 @@ func (c *client) through(s *api.Status) *api.Status {
 // Events implements api.Client.
 func (c *client) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
 	return look(ctx, c, func(ctx context.Context, to api.Client) ([]api.Event, error) { return to.Events(ctx, from, most) })
+}
+
+// Revisions implements api.Client.
+func (c *client) Revisions(ctx context.Context, texts ...uint64) ([]api.Revision, error) {
+	return look(ctx, c, func(ctx context.Context, to api.Client) ([]api.Revision, error) { return to.Revisions(ctx, texts...) })
 }
 
 // Do implements api.Client. A command is asked for once: whether one that was

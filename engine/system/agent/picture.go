@@ -28,6 +28,7 @@ type picture struct {
 	fleet   *spec.Fleet
 	words   []fleet.Word
 	reports []api.Drill
+	revs    []api.Revision
 	store   clerk.Store
 }
 
@@ -47,7 +48,7 @@ func (a *Agent) act(ctx context.Context, epoch uint64) error {
 	if err != nil {
 		return fmt.Errorf("revision %d, which the fleet agreed on, cannot be read on %s: %w", agreed.spec.Revision, a.options.Host, err)
 	}
-	return a.keep(ctx, picture{epoch: epoch, spec: agreed.spec, fleet: f, words: agreed.words.All, reports: agreed.reports, store: store})
+	return a.keep(ctx, picture{epoch: epoch, spec: agreed.spec, fleet: f, words: agreed.words.All, reports: agreed.reports, revs: agreed.revs, store: store})
 }
 
 // found makes the spec that this host has the fleet's first.
@@ -57,7 +58,9 @@ func (a *Agent) found(ctx context.Context, store *shared) (statedir.Kept, error)
 		return kept, fmt.Errorf("the fleet has no spec, and neither has %s", a.options.Host)
 	}
 	kept.Revision = max(kept.Revision, 1)
-	return kept, store.Keep(ctx, keepOf(kept))
+	k := keepOf(kept)
+	k.How = api.HowStart
+	return kept, store.Keep(ctx, k)
 }
 
 // alone keeps a picture of what this host can reach, by what it knew last.
@@ -152,7 +155,7 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
-	c.Tell(ctx, fleet.SetSpec{Fleet: p.fleet, Text: p.spec.Text, Rev: p.spec.Revision, From: p.why, Words: p.words, Reports: p.reports})
+	c.Tell(ctx, fleet.SetSpec{Fleet: p.fleet, Text: p.spec.Text, Rev: p.spec.Revision, From: p.why, Words: p.words, Reports: p.reports, Revisions: revisionsWith(p.revs, p.spec)})
 	stop := a.pictures.add(c)
 	defer stop()
 	a.tellAdmission(ctx, c, p.epoch)

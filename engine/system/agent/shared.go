@@ -37,6 +37,7 @@ type factStore interface {
 type shared struct {
 	facts factStore
 	token facts.Token
+	revs  []uint64 // revisions that are among the facts
 }
 
 // writeWait is how long a write may take. It is longer than the lease: an election
@@ -64,7 +65,15 @@ func (s *shared) Keep(ctx context.Context, k fleet.Keep) error {
 	if err != nil {
 		return err
 	}
-	return s.put(ctx, facts.Op{Key: keySpec, Value: value})
+	ops, err := s.history(k)
+	if err != nil {
+		return err
+	}
+	if err := s.put(ctx, append(ops, facts.Op{Key: keySpec, Value: value})...); err != nil {
+		return err
+	}
+	s.kept(k, ops)
+	return nil
 }
 
 // KeepWords implements clerk.Store.
@@ -97,6 +106,7 @@ type agreed struct {
 	spec    statedir.Kept // Revision 0: none was ever agreed on
 	words   fleet.Words
 	reports []api.Drill
+	revs    []api.Revision
 }
 
 // load reads what was agreed on, as it is now.
@@ -115,6 +125,10 @@ func (s *shared) load(ctx context.Context) (agreed, error) {
 		if err != nil {
 			return agreed{}, fmt.Errorf("read %s of the fleet's facts: %w", key, err)
 		}
+	}
+	var err error
+	if all.revs, err = s.loadRevisions(ctx); err != nil {
+		return agreed{}, err
 	}
 	for after := ""; ; {
 		a, err := s.facts.Ask(ctx, facts.List{Prefix: prefixDrill, After: after})

@@ -13,8 +13,9 @@ type Bus struct {
 	mu      sync.Mutex
 	status  *api.Status
 	ring    api.Ring
-	first   chan struct{} // closed with the first picture
-	changed chan struct{} // closed with the next one
+	revs    []api.Revision // with their texts; replaced, never changed
+	first   chan struct{}  // closed with the first picture
+	changed chan struct{}  // closed with the next one
 	closed  bool
 }
 
@@ -96,6 +97,25 @@ func (b *Bus) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, 
 	defer b.mu.Unlock()
 	events, _ := b.ring.Since(from, b.ring.Last(), most)
 	return events, nil
+}
+
+// Revise takes the revisions that are kept, with their texts. The caller does not
+// change them afterwards.
+func (b *Bus) Revise(all []api.Revision) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.revs = all
+}
+
+// Revisions returns the revisions, with the texts of those that are named.
+func (b *Bus) Revisions(ctx context.Context, texts ...uint64) ([]api.Revision, error) {
+	if _, err := b.Status(ctx); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	all := b.revs
+	b.mu.Unlock()
+	return api.WithTexts(all, texts)
 }
 
 // Watch sends updates until ctx ends or the bus is closed.

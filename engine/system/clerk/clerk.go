@@ -150,6 +150,9 @@ func (c *Clerk) admit(o fleet.AdmitOrder) {
 func (c *Clerk) carry(_ instant.Instant, out *fleet.Effects) {
 	// First of all: to start hundreds of things takes time.
 	c.bus.Add(out.Events)
+	if out.Revisions != nil {
+		c.bus.Revise(out.Revisions)
+	}
 	if out.Picture != nil {
 		c.bus.Publish(out.Picture)
 	}

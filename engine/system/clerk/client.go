@@ -3,6 +3,7 @@ package clerk
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -27,14 +28,8 @@ func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 		return api.Receipt{}, err
 	}
 	ask := fleet.Ask{ID: fmt.Sprintf("r%d", c.next.Add(1)), Request: req}
-	if a, ok := req.Command.(api.Apply); ok {
-		// Reading takes its time; it is done here, by the asker, and not in the
-		// loop that everybody shares.
-		s, err := specfile.Read(a.Name, []byte(a.Text), a.Dir)
-		if err != nil {
-			ask.Refusal = []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: err.Error()}}
-		}
-		ask.Spec = s
+	if err := c.read(ctx, &ask); err != nil {
+		return api.Receipt{}, err
 	}
 	answer := make(chan api.Receipt, 1)
 	f := c.clerk
@@ -60,6 +55,34 @@ func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	case <-ctx.Done():
 		return api.Receipt{}, ctx.Err()
 	}
+}
+
+// read reads the spec that a command brings. Reading takes its time; it is done
+// here, by the asker, and not in the loop that everybody shares.
+func (c *client) read(ctx context.Context, ask *fleet.Ask) error {
+	var from api.Revision
+	switch cmd := ask.Request.Command.(type) {
+	case api.Apply:
+		from = api.Revision{Name: cmd.Name, Dir: cmd.Dir, Text: cmd.Text}
+	case api.Rollback:
+		all, err := c.Revisions(ctx, cmd.Rev)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(all, func(r api.Revision) bool { return r.Rev == cmd.Rev })
+		if i < 0 {
+			return nil // the fleet says so
+		}
+		from = all[i]
+	default:
+		return nil
+	}
+	s, err := specfile.Read(from.Name, []byte(from.Text), from.Dir)
+	if err != nil {
+		ask.Refusal = []api.Refusal{{Reason: api.ReasonSpecInvalid, Detail: err.Error()}}
+	}
+	ask.Spec = s
+	return nil
 }
 
 var _ api.Client = (*client)(nil)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
+	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/specfile"
@@ -17,8 +19,14 @@ type Beginning struct {
 	Text string
 	Rev  uint64 // of a spec that goes on; 0 for a fresh one
 	From string // how it came to be
+	// Name and Dir are of the file, By is who begins the fleet.
+	Name, Dir, By string
+	// Revisions are those of the fleet before.
+	Revisions []api.Revision
 	// Words are what operators had set in the fleet before.
 	Words []fleet.Word
+
+	kept *statedir.Kept // that it goes on with, or takes the place of
 }
 
 // Begin says what a fleet begins with: what was asked for, if its Spec is set, or
@@ -27,10 +35,27 @@ type Beginning struct {
 // became of another, is told to the person. What operators had set is added.
 func Begin(state *statedir.Dir, asked Beginning, standard func() (Beginning, error), name string, tell io.Writer) (Beginning, error) {
 	b, err := begin(state, asked, standard, name, tell)
-	if err == nil {
-		err = b.goOn(state, tell)
+	if err != nil {
+		return b, err
 	}
-	return b, err
+	b.history(state, tell)
+	return b, b.goOn(state, tell)
+}
+
+// history adds the revisions of the fleets before. A spec that is the newest of
+// them, word for word, is the same revision again.
+func (b *Beginning) history(state *statedir.Dir, tell io.Writer) {
+	all, lost := state.Revisions()
+	for _, l := range lost { // what is left is better than nothing
+		_, _ = fmt.Fprintf(tell, "holdfast: %s\n", l)
+	}
+	if k := b.kept; k != nil && !slices.ContainsFunc(all, func(r api.Revision) bool { return r.Rev == k.Revision }) {
+		all = append(all, api.Revision{Rev: k.Revision, Name: k.Name, Dir: k.Dir, At: k.At, By: k.By, Why: k.Why, How: api.HowApply, Size: len(k.Text), Text: k.Text})
+	}
+	b.Revisions = all
+	if n := len(all); n > 0 && b.Rev == 0 && all[n-1].Text == b.Text && all[n-1].Dir == b.Dir {
+		b.Rev = all[n-1].Rev
+	}
 }
 
 func begin(state *statedir.Dir, asked Beginning, standard func() (Beginning, error), name string, tell io.Writer) (Beginning, error) {
@@ -52,8 +77,9 @@ func begin(state *statedir.Dir, asked Beginning, standard func() (Beginning, err
 			return Beginning{}, fmt.Errorf("the fleet would go on with %s, as kept in %s, and cannot:\n%w\nmend that, or start with another spec: «holdfast up FILE»", kept, state.Path, err)
 		}
 		_, _ = fmt.Fprintf(tell, "the fleet goes on with %s. «holdfast up %s» begins with the default profile instead\n", kept, name)
-		return Beginning{Spec: f, Text: kept.Text, Rev: kept.Revision, From: "it goes on with " + kept.String()}, nil
+		return Beginning{Spec: f, Text: kept.Text, Rev: kept.Revision, Name: kept.Name, Dir: kept.Dir, kept: &kept, From: "it goes on with " + kept.String()}, nil
 	case asked.Text == kept.Text:
+		asked.kept = &kept
 		asked.Rev, asked.From = kept.Revision, "it goes on with "+kept.String()
 		return asked, nil
 	}
@@ -62,6 +88,7 @@ func begin(state *statedir.Dir, asked Beginning, standard func() (Beginning, err
 		return Beginning{}, err
 	}
 	_, _ = fmt.Fprintf(tell, "the fleet begins with what you name. What was in force here is set aside: %s; «holdfast apply -f %s» brings it back\n", kept, aside)
+	asked.kept = &kept
 	asked.From = "it takes the place of " + kept.String()
 	return asked, nil
 }

@@ -34,6 +34,10 @@ type Options struct {
 	// says how it came to be; 0 for a first one.
 	Rev  uint64
 	From string
+	// Revisions are those of the fleets before this one; Name and Dir are of the
+	// spec's file, By is who begins with it.
+	Revisions     []api.Revision
+	Name, Dir, By string
 	// Words are what operators had set in the fleet before this one.
 	Words []fleet.Word
 	State *statedir.Dir
@@ -116,7 +120,7 @@ func Start(o Options) (*Fleet, error) {
 		}
 	})
 	f.run(func() { f.post.run(ctx, f.clerk.Done()) })
-	f.clerk.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText, Rev: o.Rev, From: o.From, Words: o.Words})
+	f.clerk.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText, Rev: o.Rev, From: o.From, Words: o.Words, Revisions: o.Revisions, Name: o.Name, Dir: o.Dir, By: o.By})
 	return f, nil
 }
 

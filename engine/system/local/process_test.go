@@ -170,7 +170,7 @@ func TestEveryEndLeavesNothing(t *testing.T) {
 				t.Errorf("Status after the end: %v", err)
 			}
 			left := files(t, dir)
-			if sig != syscall.SIGKILL && !slices.Equal(left, []string{"lock"}) {
+			if sig != syscall.SIGKILL && !slices.Equal(left, []string{"lock", "revisions"}) {
 				t.Errorf("left in the state directory: %q", left)
 			}
 		})

@@ -148,7 +148,7 @@ func own(path string) error {
 		return fmt.Errorf("%w", err)
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile, sshName, auditName}, e.Name()) && !strings.HasPrefix(e.Name(), wordsPrefix) {
+		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile, revisionsName, sshName, auditName}, e.Name()) && !strings.HasPrefix(e.Name(), wordsPrefix) {
 			return fmt.Errorf("%s holds other things (%q); name a directory for the fleet alone, such as --state %s", path, e.Name(), filepath.Join(path, "holdfast"))
 		}
 	}
