@@ -23,6 +23,7 @@ type clock struct {
 	campaignAt instant.Instant // of a member that does not lead
 	quietFrom  instant.Instant // up to where its ticks are counted
 	beatAt     instant.Instant // of a leader
+	leaderAt   instant.Instant // when a leader was heard last
 }
 
 func (c *clock) reset(g *group) {
@@ -47,6 +48,7 @@ func (c *clock) observe(g *group) bool {
 		c.beatAt = c.nextBeat(g)
 		g.elected()
 	case led && c.role != raft.StateLeader:
+		c.leaderAt = g.host.now
 		g.deposed()
 	}
 	g.checkTransfer()
@@ -56,8 +58,14 @@ func (c *clock) observe(g *group) bool {
 	return true
 }
 
+// soon makes the next campaign one that waits for nobody.
+func (c *clock) soon(g *group) {
+	c.campaignAt = g.host.now.Add(time.Duration(g.host.config.Rand.Int64N(int64(g.timing.Heartbeat))))
+}
+
 // contact is word from the leader.
 func (c *clock) contact(g *group) {
+	c.leaderAt = g.host.now
 	c.quietFrom = g.host.now
 	c.campaignAt = g.host.now.Add(g.timing.Election + c.jitter)
 }

@@ -5,7 +5,8 @@
 // # Told
 //
 // Create founds a group. Heard brings a frame of another host, Unreachable says
-// that a connection to it broke. Propose, Read, Change and Transfer ask for
+// that a connection to it broke, and Ended that its process is gone for certain.
+// Propose, Read, Change and Transfer ask for
 // something and carry a number. Wrote and WriteFailed answer a Write. Wake says
 // that the deadline came.
 //

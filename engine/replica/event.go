@@ -30,6 +30,12 @@ type Heard struct {
 // lost.
 type Unreachable struct{ Host string }
 
+// Ended says that the process ended in which a host's replicas were: nobody listens
+// there any more although the machine answers, or another life of it has called.
+// Who followed it need not wait for a silence. A false word costs an election, and
+// only if a majority heard it.
+type Ended struct{ Host string }
+
 // Wrote says that a write is durable: bytes, file and directory.
 type Wrote struct{ Op uint64 }
 
@@ -84,9 +90,16 @@ type Transfer struct {
 	To      string
 }
 
+// Yield asks the leader's host to hand the lead to whoever is furthest.
+type Yield struct {
+	Request uint64
+	Group   GroupID
+}
+
 func (Wake) event()        {}
 func (Heard) event()       {}
 func (Unreachable) event() {}
+func (Ended) event()       {}
 func (Wrote) event()       {}
 func (WriteFailed) event() {}
 func (Create) event()      {}
@@ -94,3 +107,4 @@ func (Propose) event()     {}
 func (Read) event()        {}
 func (Change) event()      {}
 func (Transfer) event()    {}
+func (Yield) event()       {}

@@ -18,6 +18,8 @@ const (
 	packetHere  = 3 // the answer, which is in the frame
 	packetLost  = 4 // the sender has no memory of being member From
 	packetGone  = 5 // member To was removed
+	packetWho   = 6 // member From does not know member To; who is that?
+	packetIs    = 7 // the answer: member From is on the host in the body
 )
 
 // packet is one message of a frame.

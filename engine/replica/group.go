@@ -33,6 +33,8 @@ type group struct {
 	applied uint64
 	routes  map[uint64]string // hosts of members that are not in the image yet
 
+	askWhoAt instant.Instant // when somebody unknown may be asked about again
+
 	queued  hard   // as handed to the journal
 	durable hard   // as in the journal
 	last    uint64 // the last entry handed to the journal
@@ -54,6 +56,7 @@ func (s *Groups) newGroup(name GroupID, member uint64) *group {
 	g.store.snapshot = g.snapshot
 	g.image.members.next = 1
 	g.clock.reset(g)
+	g.clock.leaderAt = s.now
 	return g
 }
 

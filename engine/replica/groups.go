@@ -40,6 +40,10 @@ type Config struct {
 	Rand    *rand.Rand
 	Machine func(GroupID) Machine
 	Timing  func(GroupID) Timing // nil: Near
+	// Admit reports whether a host may have a place in a group at all, as far as its
+	// name and certificate tell. It is asked where nobody vouches for a host. Nil:
+	// any host may.
+	Admit func(GroupID, string) bool
 	// SegmentSize and SegmentsKept bound the journal: a group whose base is older
 	// than SegmentsKept segments is written anew. Zero: journal.SegmentSize and 4,
 	// which makes 64 MiB to read at a start.
@@ -147,6 +151,11 @@ func (s *Groups) Step(now instant.Instant, ev Event, out *Effects) {
 		for _, g := range s.order {
 			g.unreachable(ev.Host)
 		}
+	case Ended:
+		for _, g := range s.order {
+			g.unreachable(ev.Host)
+			g.ended(ev.Host)
+		}
 	case Wrote:
 		s.wrote(ev.Op)
 		quiet = s.writer.mute != ""
@@ -162,6 +171,8 @@ func (s *Groups) Step(now instant.Instant, ev Event, out *Effects) {
 		s.request(ev.Group, ev.Request, func(g *group) { g.change(ev) })
 	case Transfer:
 		s.request(ev.Group, ev.Request, func(g *group) { g.transfer(ev) })
+	case Yield:
+		s.request(ev.Group, ev.Request, func(g *group) { g.transfer(Transfer{ev.Request, ev.Group, g.hostOf(g.heir())}) })
 	}
 	s.slow()
 	for _, g := range s.order {
@@ -260,13 +271,14 @@ func (s *Groups) remove(g *group) {
 
 // begin makes a replica without memory, as a member that was just added. It
 // learns everything from the leader, and counts for nothing until it has.
-func (s *Groups) begin(name GroupID, member uint64, witness bool) *group {
+func (s *Groups) begin(name GroupID, member uint64, witness bool, inviter uint64, host string) *group {
 	g := s.newGroup(name, member)
 	if was := s.group(name); was != nil {
 		was.failRequests(ReasonRemoved)
 	}
 	s.insert(g)
 	g.witness = witness
+	g.routes[inviter] = host
 	g.guard(g.join)
 	return g
 }

@@ -33,8 +33,16 @@ func (s *Groups) hear(from string, frame []byte) {
 				g.guard(func() { g.refill(from, p.from) })
 			}
 		case packetGone:
-			if g != nil && p.to == g.member && !g.gone {
+			if g != nil && p.to == g.member && !g.gone && g.trusts(from) {
 				g.leave(from)
+			}
+		case packetWho:
+			if g != nil && g.active() {
+				g.vouch(from, p)
+			}
+		case packetIs:
+			if g != nil && g.active() {
+				g.vouched(from, p)
 			}
 		case packetRaft:
 			if g = s.hearRaft(from, p, g); g != nil {
@@ -96,8 +104,8 @@ func (s *Groups) invited(from string, p packet, m *pb.Message, g *group) *group 
 	if p.to <= s.left[p.group] {
 		return nil // a frame from long ago: who left does not come back as who it was
 	}
-	if p.invite == s.writer.tail.Generation && (g == nil || g.member < p.to) && (g != nil || len(s.order) < GroupsMax) {
-		return s.begin(p.group, p.to, p.witness)
+	if p.invite == s.writer.tail.Generation && s.accepts(from, p, g) {
+		return s.begin(p.group, p.to, p.witness, p.from, from)
 	}
 	who := stranger{p.group, p.to}
 	if at, known := s.asked[who]; known && s.now.Sub(at) < noticeAfter {
@@ -109,26 +117,6 @@ func (s *Groups) invited(from string, p packet, m *pb.Message, g *group) *group 
 	s.asked[who] = s.now
 	s.frames.add(from, packet{kind: packetLost, group: p.group, from: p.to})
 	return nil
-}
-
-// admits reports whether a member may speak from a host. Who was removed is told
-// so; who is newer than what this member knows is believed until it knows.
-func (g *group) admits(from string, member uint64) bool {
-	if m := g.image.members.find(member); m != nil {
-		return m.Host == from
-	}
-	if member < g.image.members.next {
-		g.host.frames.add(from, packet{kind: packetGone, group: g.id, to: member})
-		return false
-	}
-	if host, known := g.routes[member]; known {
-		return host == from
-	}
-	if len(g.routes) >= 2*SeatsMax {
-		return false
-	}
-	g.routes[member] = from
-	return true
 }
 
 // impossible says what is wrong with a message, before raft, which panics, sees
@@ -261,6 +249,23 @@ func (g *group) unreachable(host string) {
 				g.raft.ReportUnreachable(m.ID)
 			}
 		}
+		g.touch()
+	})
+}
+
+// ended forgets a leader whose process is known to have ended. A member without a
+// leader grants votes at once, so the first to stand is elected as soon as a
+// majority knows; they do not all stand at the same moment.
+func (g *group) ended(host string) {
+	if !g.active() || g.leads() || g.clock.lead == raft.None || g.leaderHost() != host {
+		return
+	}
+	g.guard(func() {
+		if g.raft.ForgetLeader() != nil {
+			return
+		}
+		g.clock.observe(g)
+		g.clock.soon(g)
 		g.touch()
 	})
 }

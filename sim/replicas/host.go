@@ -66,6 +66,7 @@ func (h *host) start() {
 	h.groups = replica.New(replica.Config{
 		Host: h.name, Boot: boot, Rand: rand.New(rand.NewPCG(w.rand.Uint64(), 0)),
 		Machine:     func(name replica.GroupID) replica.Machine { return w.plant.machine(h, name) },
+		Timing:      w.timing,
 		SegmentSize: w.knobs.SegmentSize, SegmentsKept: w.knobs.SegmentsKept,
 	}, 0, found)
 	w.trace.say(w.now, "%s starts, life %d", h.name, h.life)
@@ -100,6 +101,12 @@ func (h *host) kill() {
 		asks[request](replica.Answer{Reason: replica.ReasonUnknown})
 	}
 	h.w.check.died(h)
+	for _, o := range h.w.hosts {
+		// Some hosts see at once that the process is gone.
+		if o != h && h.w.rand.IntN(2) == 0 {
+			h.w.after(h.w.upTo(20*time.Millisecond), func() { o.step(replica.Ended{Host: h.name}) })
+		}
+	}
 }
 
 // step lets the process see one event, and carries out what it asks.

@@ -29,6 +29,7 @@ type Knobs struct {
 	SegmentSize  int64
 	SegmentsKept uint64
 	Witness      bool
+	Far          bool // the hosts are in different sites
 }
 
 func oneOf[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }
@@ -56,6 +57,11 @@ func Draw(r *rand.Rand) Knobs {
 		SegmentSize:  oneOf(r, int64(32<<10), 256<<10),
 		SegmentsKept: oneOf(r, uint64(2), 4),
 		Witness:      r.IntN(3) == 0,
+	}
+	if r.IntN(5) == 0 {
+		k.Far, k.NetMax = true, oneOf(r, 40*time.Millisecond, 150*time.Millisecond)
+		k.TTL = oneOf(r, 5*time.Second, 10*time.Second)
+		k.Safety *= 2
 	}
 	for _, f := range natures {
 		if r.IntN(2) == 0 {

@@ -28,6 +28,15 @@ var natures = []struct {
 	}},
 	{"cut", func(w *World) { w.cutLinks(false) }},
 	{"one-way", func(w *World) { w.cutLinks(true) }},
+	{"rumour", func(w *World) {
+		h := w.any()
+		w.trace.say(w.now, "%s is believed to have ended, and has not", h.name)
+		for _, o := range w.hosts {
+			if o != h && w.rand.IntN(3) > 0 {
+				o.step(replica.Ended{Host: h.name})
+			}
+		}
+	}},
 	{"full", func(w *World) {
 		h := w.any()
 		h.disk.full = true

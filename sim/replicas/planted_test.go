@@ -68,7 +68,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 			}
 		})},
 		{"a token is not looked at", "guard", 1, func(k *Knobs) { k.TTL, k.Clients, k.Think = time.Second, 1, time.Second }, with(func(p *plant) { p.unfenced = true })},
-		{"a vote is forgotten", "leaders linearizable equal halted", 1, func(k *Knobs) {
+		{"a vote is forgotten", "leaders linearizable equal halted memory refused", 1, func(k *Knobs) {
 			kinds(k, 300*time.Millisecond, "crash", "blackout")
 			k.FlushMax, k.NetMax = 30*time.Millisecond, 15*time.Millisecond
 		}, with(func(p *plant) {

@@ -128,6 +128,14 @@ func (w *World) found(h *host, g replica.GroupID) {
 	})
 }
 
+// timing is every group's.
+func (w *World) timing(replica.GroupID) replica.Timing {
+	if w.knobs.Far {
+		return replica.Far
+	}
+	return replica.Near
+}
+
 // seats are a group's first ones.
 func (w *World) seats(g replica.GroupID) []replica.Seat {
 	var seats []replica.Seat

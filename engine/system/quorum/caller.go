@@ -89,7 +89,7 @@ func (c *callers) close() {
 
 // run makes the connection and reads answers until it breaks.
 func (x *caller) run(host string) {
-	x.conn, _, x.err = x.q.dialTLS(x.q.ctx, host, laneAsk)
+	x.conn, _, _, x.err = x.q.dialTLS(x.q.ctx, host, laneAsk)
 	if x.err != nil {
 		close(x.ready)
 		return

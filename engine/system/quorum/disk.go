@@ -11,11 +11,14 @@ const diskQueue = 16
 // disk carries out writes outside of the loop: a flush takes as long as the disk
 // does.
 type disk struct {
-	q    *Quorum
-	work chan func()
+	q     *Quorum
+	work  chan func()
+	carry func(replica.Write) replica.Event
 }
 
-func newDisk(q *Quorum) *disk { return &disk{q: q, work: make(chan func(), diskQueue)} }
+func newDisk(q *Quorum) *disk {
+	return &disk{q: q, work: make(chan func(), diskQueue), carry: q.files.Carry}
+}
 
 func (d *disk) run() {
 	for {
@@ -31,7 +34,7 @@ func (d *disk) run() {
 // write makes a write durable and tells the replicas what became of it.
 func (d *disk) write(w replica.Write) {
 	d.work <- func() {
-		d.q.loop.Tell(d.q.ctx, event{ev: d.q.files.Carry(w)})
+		d.q.loop.Tell(d.q.ctx, event{ev: d.carry(w)})
 	}
 }
 

@@ -1,8 +1,11 @@
 package quorum
 
 import (
+	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/replica"
@@ -46,6 +49,15 @@ type peer struct {
 	q     *Quorum
 	host  string
 	lanes map[byte]*lane
+	life  atomic.Uint64 // of the process that was met last; 0: none yet
+}
+
+// met notes which process of a host is at the other end, and has the replicas know
+// when an earlier one must have ended.
+func (p *peer) met(life uint64) {
+	if was := p.life.Swap(life); was != 0 && was != life {
+		p.q.loop.Tell(p.q.ctx, event{ev: replica.Ended{Host: p.host}})
+	}
 }
 
 func newPeers(q *Quorum) *peers { return &peers{q: q, all: map[string]*peer{}} }
@@ -210,7 +222,7 @@ const (
 func (l *lane) dial() {
 	q, began, pause := l.peer.q, time.Now(), retryMin
 	for l.wanted() {
-		x, err := q.call(q.ctx, l.peer.host, l.kind)
+		x, err := q.call(q.ctx, l.peer, l.kind)
 		if err == nil {
 			if l.attach(x) && q.start(func() { x.serve(l) }) {
 				return
@@ -225,6 +237,21 @@ func (l *lane) dial() {
 		if time.Since(began) > awayLong {
 			pause = retryFar
 		}
+	}
+}
+
+// lookAfter sees what became of a host whose last connection broke. Where nobody
+// listens the process has ended: whoever followed it need not wait for a silence.
+func (l *lane) lookAfter() {
+	q := l.peer.q
+	x, err := q.call(q.ctx, l.peer, l.kind)
+	switch {
+	case err == nil && l.attach(x):
+		x.serve(l)
+	case err == nil:
+		x.close()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		q.loop.Tell(q.ctx, event{ev: replica.Ended{Host: l.peer.host}})
 	}
 }
 

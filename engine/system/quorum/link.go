@@ -99,17 +99,18 @@ func (x *link) rouse() {
 	}
 }
 
-// dialTLS opens a connection of a lane to a host that must be who it is called.
-func (q *Quorum) dialTLS(ctx context.Context, host string, lane byte) (*tls.Conn, identity.Peer, error) {
+// dialTLS opens a connection of a lane to a host that must be who it is called, and
+// returns who and which life of it answered.
+func (q *Quorum) dialTLS(ctx context.Context, host string, lane byte) (*tls.Conn, identity.Peer, uint64, error) {
 	var peer identity.Peer
 	address, ok := q.o.Address(host)
 	if !ok || q.o.Holder == nil {
-		return nil, peer, fmt.Errorf("quorum: the address of %s is not known yet", host)
+		return nil, peer, 0, fmt.Errorf("quorum: the address of %s is not known yet", host)
 	}
 	dialer := net.Dialer{Timeout: connectWait, KeepAliveConfig: keepAlive}
 	raw, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, peer, err
+		return nil, peer, 0, err
 	}
 	tune(raw)
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
@@ -120,7 +121,7 @@ func (q *Quorum) dialTLS(ctx context.Context, host string, lane byte) (*tls.Conn
 	}))
 	if _, err := conn.Write(hello{lane, q.life}.bytes()); err != nil {
 		_ = raw.Close()
-		return nil, peer, err
+		return nil, peer, 0, err
 	}
 	h, err := readHello(conn)
 	if err == nil && h.lane != lane {
@@ -128,18 +129,19 @@ func (q *Quorum) dialTLS(ctx context.Context, host string, lane byte) (*tls.Conn
 	}
 	if err != nil {
 		_ = raw.Close()
-		return nil, peer, err
+		return nil, peer, 0, err
 	}
 	_ = raw.SetDeadline(time.Time{})
-	return conn, peer, ctx.Err()
+	return conn, peer, h.life, ctx.Err()
 }
 
 // call opens a connection for a lane of frames.
-func (q *Quorum) call(ctx context.Context, host string, lane byte) (*link, error) {
-	conn, peer, err := q.dialTLS(ctx, host, lane)
+func (q *Quorum) call(ctx context.Context, p *peer, lane byte) (*link, error) {
+	conn, peer, life, err := q.dialTLS(ctx, p.host, lane)
 	if err != nil {
 		return nil, err
 	}
+	p.met(life)
 	return q.newLink(conn, peer), nil
 }
 
@@ -172,6 +174,7 @@ func (q *Quorum) serve(ctx context.Context, conn *tls.Conn, peer identity.Peer) 
 		if p == nil {
 			return
 		}
+		p.met(h.life)
 		l, x := p.lanes[h.lane], q.newLink(conn, peer)
 		if !l.attach(x) {
 			return
@@ -193,13 +196,18 @@ func (x *link) serve(l *lane) {
 		x.write(l)
 		x.close()
 	})
+	x.q.o.Log.Debug("a connection between replicas begins", "host", l.peer.host, "lane", l.kind)
 	err := x.read()
 	x.close()
 	writing.Wait()
 	last := l.detach(x)
 	x.q.o.Log.Debug("a connection between replicas ended", "host", l.peer.host, "lane", l.kind, "err", err)
-	if last {
-		x.q.loop.Tell(x.q.ctx, event{ev: replica.Unreachable{Host: l.peer.host}})
+	if !last {
+		return
+	}
+	x.q.loop.Tell(x.q.ctx, event{ev: replica.Unreachable{Host: l.peer.host}})
+	if l.kind == lanePrompt {
+		x.q.start(l.lookAfter)
 	}
 }
 

@@ -108,18 +108,44 @@ func Open(o Options) (*Quorum, error) {
 	return q, nil
 }
 
+// yieldFor is how long a host that ends waits for others to take its leads.
+const yieldFor = 300 * time.Millisecond
+
 // Run runs the replicas until ctx ends, and returns when everything of them has
-// ended and the journal is closed. An error that is not ctx's says that they broke
-// a promise.
+// ended and the journal is closed. Unless the cause is loop.ErrPowerCut, leads are
+// handed over first. An error says that the replicas broke a promise.
 func (q *Quorum) Run(ctx context.Context) error {
 	defer q.Close()
 	q.start(q.disk.run)
-	err := q.loop.Run(ctx)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		if !errors.Is(context.Cause(ctx), loop.ErrPowerCut) {
+			q.yield()
+		}
+		stop()
+	})()
+	err := q.loop.Run(running)
 	q.end()
 	if ctx.Err() != nil {
 		return nil
 	}
 	return fmt.Errorf("quorum: %s: %w", q.o.Host, err)
+}
+
+// yield hands every lead to another host, as far as there is one that follows.
+func (q *Quorum) yield() {
+	ctx, done := context.WithTimeout(q.ctx, yieldFor)
+	defer done()
+	var all sync.WaitGroup
+	for _, g := range q.Status().Groups {
+		if g.Leads {
+			all.Go(func() {
+				_ = q.order(ctx, g.Group, func(n uint64) replica.Event { return replica.Yield{Request: n, Group: g.Group} })
+			})
+		}
+	}
+	all.Wait()
 }
 
 // start runs f until Run ends, which waits for it. It reports false when it is too

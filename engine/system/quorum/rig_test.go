@@ -2,9 +2,11 @@ package quorum_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,7 +31,6 @@ const wait = 30 * time.Second
 type rig struct {
 	t     *testing.T
 	fleet *identitytest.Fleet
-	seats []replica.Seat
 
 	mu    sync.Mutex
 	hosts map[string]*host
@@ -47,8 +48,9 @@ type host struct {
 
 	*quorum.Quorum
 	facts *quorum.Facts
-	notes chan replica.Note
-	kill  func()
+	disk  func(replica.Write, func(replica.Write) replica.Event) replica.Event // nil: as it is
+	kill  func()                                                               // as a power cut does
+	stop  func()                                                               // in order
 	links *listener
 }
 
@@ -79,20 +81,45 @@ func newRig(t *testing.T, seats int, names ...string) *rig {
 			t.Log(r.log.String())
 		}
 	})
-	for i, name := range names {
-		if i < seats {
-			r.seats = append(r.seats, replica.Seat{Host: name})
-		}
-		r.hosts[name] = &host{r: r, name: name, dir: filepath.Join(t.TempDir(), name), holder: r.fleet.Host(t, name)}
+	for _, name := range names {
+		r.hosts[name] = &host{r: r, name: name, dir: filepath.Join(memory(t), name), holder: r.fleet.Host(t, name)}
 		r.start(name)
 	}
-	for _, s := range r.seats {
-		ctx := r.ctx(wait)
-		if err := r.host(s.Host).Create(ctx, group, r.seats); err != nil {
-			t.Fatal(err)
+	r.found(names[:seats]...)
+	return r
+}
+
+// memory is a directory in memory where there is one. What a disk does to a journal
+// is tested where the files are; here a disk that others keep busy only takes time,
+// and makes a host step back as it should.
+func memory(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "holdfast-quorum-*")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// found founds the group.
+func (r *rig) found(names ...string) {
+	r.t.Helper()
+	var seats []replica.Seat
+	for _, name := range names {
+		seats = append(seats, replica.Seat{Host: name})
+	}
+	for _, name := range names {
+		if err := r.host(name).Create(r.ctx(wait), group, seats); err != nil {
+			r.t.Fatal(err)
 		}
 	}
-	return r
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func (r *rig) host(name string) *host {
@@ -112,9 +139,8 @@ func (r *rig) start(name string) *host {
 	r.t.Helper()
 	h := r.host(name)
 	log := slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("self", name)
-	h.notes = make(chan replica.Note, 1000)
 	q, err := quorum.Open(quorum.Options{
-		Host: name, Dir: h.dir, Clock: loop.NewClock(), Log: log, Holder: h.holder, SegmentSize: 64 << 10,
+		Host: name, Dir: h.dir, Clock: loop.NewClock(), Log: log, Holder: h.holder, SegmentSize: 256 << 10,
 		Address: func(to string) (string, bool) { return r.address(name, to) },
 		Seats: func(replica.GroupID) (all []string) {
 			r.mu.Lock()
@@ -124,15 +150,12 @@ func (r *rig) start(name string) *host {
 			}
 			return all
 		},
-		Note: func(n replica.Note) {
-			select {
-			case h.notes <- n:
-			default:
-			}
-		},
 	})
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if h.disk != nil {
+		q.Disk(h.disk)
 	}
 	if h.address == "" {
 		h.address = "127.0.0.1:0"
@@ -142,23 +165,30 @@ func (r *rig) start(name string) *host {
 		l, err = net.Listen("tcp", h.address)
 		return err == nil
 	})
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- q.Run(ctx) }()
 	links := &listener{Listener: l}
-	stop := identitytest.Serve(r.t, h.holder, log, links, q.Protocol())
-	kill := sync.OnceFunc(func() {
-		links.breakAll()
-		cancel()
-		stop()
-		if err := <-ended; err != nil {
-			r.t.Errorf("%s: Run: %v", name, err)
-		}
-	})
+	unserve := identitytest.Serve(r.t, h.holder, log, links, q.Protocol())
+	var once sync.Once
+	end := func(cause error) {
+		once.Do(func() {
+			if errors.Is(cause, loop.ErrPowerCut) {
+				unserve()
+			}
+			cancel(cause)
+			if err := <-ended; err != nil {
+				r.t.Errorf("%s: Run: %v", name, err)
+			}
+			unserve()
+		})
+	}
+	kill := func() { end(loop.ErrPowerCut) }
 	r.t.Cleanup(kill)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h.address, h.Quorum, h.facts, h.kill, h.links = l.Addr().String(), q, q.Facts(group), kill, links
+	h.address, h.Quorum, h.facts, h.links = l.Addr().String(), q, q.Facts(group), links
+	h.kill, h.stop = kill, func() { end(nil) }
 	return h
 }
 
