@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/charmbracelet/x/term"
 	gossh "golang.org/x/crypto/ssh"
@@ -21,11 +22,13 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/access"
+	"github.com/holdfast-edge/holdfast/engine/system/agentfile"
 	"github.com/holdfast-edge/holdfast/engine/system/auditlog"
 	"github.com/holdfast-edge/holdfast/engine/system/contexts"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/local"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
+	"github.com/holdfast-edge/holdfast/engine/system/setup"
 	"github.com/holdfast-edge/holdfast/engine/system/specfile"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 	"github.com/holdfast-edge/holdfast/profiles"
@@ -43,7 +46,7 @@ func main() {
 	root := plain.Root(plain.Worlds{
 		Version: version, Up: up, Dial: dial, Console: console, Wallboard: wallboard, Service: backend, SSH: serveSSH, Log: auditLog,
 		Contexts: plain.Contexts{List: listContexts, Use: useContext, Add: addContext, Remove: removeContext},
-		Validate: validate, Differ: specfile.Differ, Token: newToken,
+		Validate: validate, Differ: specfile.Differ, Token: newToken, Init: initFleet, Agent: runAgent, AgentHost: agentHost,
 		Schema: spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
 	})
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends what does not end by itself
@@ -104,9 +107,9 @@ func dial(where plain.Where) (api.Client, error) {
 func client(where plain.Where) (c api.Client, dir string, err error) {
 	dir = where.State
 	if dir == "" && (where.Context != "" || os.Getenv("HOLDFAST_STATE") == "") {
-		to, ok, err := contextOf(where.Context)
+		to, ok, err := contexts.Pick(where.Context)
 		if err != nil {
-			return nil, "", err
+			return nil, "", plain.Usage(err)
 		}
 		if ok && to.State == "" {
 			c, err := access.DialAs(to.Identity, to.Agents...)
@@ -129,43 +132,12 @@ func client(where plain.Where) (c api.Client, dir string, err error) {
 	return c, dir, err
 }
 
-// contextOf is the context of a name, or the one in use.
-func contextOf(name string) (contexts.Context, bool, error) {
-	path, err := contexts.Path()
-	if err != nil && name == "" {
-		return contexts.Context{}, false, nil // no home: nothing can be in use
-	}
-	if err != nil {
-		return contexts.Context{}, false, plain.Usage(err)
-	}
-	f, err := contexts.Load(path)
-	if err != nil {
-		return contexts.Context{}, false, plain.Usage(err)
-	}
-	if name == "" {
-		name = f.Use
-	}
-	c, ok := f.Find(name)
-	if name != "" && !ok {
-		return c, false, plain.Usage(fmt.Errorf("there is no context %q; holdfast context list lists them", name))
-	}
-	return c, ok, nil
-}
-
-func listContexts() ([]plain.ContextItem, error) {
-	path, err := contexts.Path()
-	if err != nil {
-		return nil, err
-	}
-	f, err := contexts.Load(path)
-	if err != nil {
-		return nil, err
-	}
-	var all []plain.ContextItem
+func listContexts() (all []plain.ContextItem, err error) {
+	f, err := contexts.Open()
 	for _, c := range f.Contexts {
 		all = append(all, plain.ContextItem{Name: c.Name, InUse: c.Name == f.Use, State: c.State, Agents: append([]string{}, c.Agents...), Identity: c.Identity})
 	}
-	return all, nil
+	return all, err
 }
 
 func useContext(name string) error {
@@ -176,24 +148,56 @@ func removeContext(name string) error {
 	return contexts.Change(func(f contexts.File) (contexts.File, error) { return f.Remove(name) })
 }
 
-func addContext(c plain.ContextItem) error {
-	to := contexts.Context{Name: c.Name, State: c.State, Agents: c.Agents, Identity: c.Identity}
-	for _, path := range []*string{&to.State, &to.Identity} {
-		if *path == "" {
-			continue
-		}
-		abs, err := filepath.Abs(*path)
-		if err != nil {
-			return err
-		}
-		*path = abs
+func addContext(ctx context.Context, c plain.ContextItem, token string) error {
+	return setup.AddContext(ctx, contexts.Context{Name: c.Name, State: c.State, Agents: c.Agents, Identity: c.Identity}, token)
+}
+
+// initFleet makes the first host of a fleet, and a context for whoever does it.
+func initFleet(ctx context.Context, o plain.InitOptions) (plain.InitDone, error) {
+	text, dir, err := readSpec(ctx, o.Spec)
+	if err != nil {
+		return plain.InitDone{}, err
 	}
-	for _, a := range to.Agents {
-		if _, err := access.Address(a); err != nil {
-			return err
-		}
+	f, err := specfile.Read(o.Spec, text, dir)
+	if err != nil {
+		return plain.InitDone{}, plain.Usage(err)
 	}
-	return contexts.Change(func(f contexts.File) (contexts.File, error) { return f.Add(to) })
+	config, own, err := setup.Begin(setup.Fleet{
+		Spec: f, Kept: statedir.Kept{Revision: 1, Name: o.Spec, Dir: dir, By: o.Person, Why: "the fleet begins", At: time.Now(), Text: string(text)},
+		Host: o.Host, State: o.Dir, Config: o.Config, User: o.User, Person: o.Person,
+	})
+	return plain.InitDone{Fleet: f.Name, Config: config, Authority: filepath.Join(setup.Identity(o.Dir), "authority.pem"), Context: own}, err
+}
+
+// runAgent runs a host's agent until ctx ends, after it has joined where it must.
+func runAgent(ctx context.Context, o plain.AgentOptions) error {
+	f, err := setup.Ready(ctx, setup.Joining{Token: o.Join, Agents: o.Agents, Host: o.Host, State: o.Dir, Config: o.Config, Address: o.Address, User: o.User})
+	if err != nil {
+		return err
+	}
+	if f.Console != nil && f.Console.SSH != nil {
+		go func() {
+			err := serveSSH(ctx, plain.SSHOptions{State: f.State, Listen: f.Console.SSH.Listen, Keys: f.Console.SSH.Keys, Idle: 30 * time.Minute})
+			if err != nil && ctx.Err() == nil {
+				fmt.Fprintln(os.Stderr, plain.Message(fmt.Errorf("the console is not served over SSH: %w", err)))
+			}
+		}()
+	}
+	fmt.Printf("the agent of host/%s runs; state in %s\n", f.Host, f.State)
+	err = setup.Run(ctx, f, version)
+	if setup.Removed(err) {
+		return plain.Refused(err)
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// agentHost is which host an agent's configuration is of, and its state directory.
+func agentHost(config string) (host, state string, err error) {
+	f, err := agentfile.Load(config)
+	return f.Host, f.State, err
 }
 
 // readSpec reads a profile by its name, or a file.

@@ -76,6 +76,7 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/access", "engine/remote", "it serves the API on the host's port"},
 	{"engine/system/access", "engine/system/identity", "it admits by certificate"},
 	{"engine/system/admission", "engine/system/identity", "it says who gets a certificate"},
+	{"engine/system/setup", "engine/system/*", "it makes what each of them begins with"},
 	{"engine/system/admission", "engine/system/gossip", "the keys that it hands out are gossip's"},
 	{"engine/system/agent", "engine/system/*", "it composes a host of all of them"},
 	{"engine/system/agent", "engine/remote", "it serves its client, and relays to another agent's"},
@@ -122,7 +123,8 @@ var upper = []struct {
 }{
 	{"profiles", []string{"", "sim/*"}, "which profile runs is for main to say"},
 	{"engine/system/local", []string{""}, "it is a whole world; main picks one"},
-	{"engine/system/agent", []string{""}, "it is a whole world; main picks one"},
+	{"engine/system/setup", []string{""}, "it begins what main picked"},
+	{"engine/system/agent", []string{"", "engine/system/setup"}, "it is a whole world; main picks one"},
 	{"engine/api/apitest", nil, "it is for tests"},
 	{"engine/system/identity/identitytest", nil, "it is for tests"},
 	{"engine/storytest", nil, "it is for tests"},

@@ -11,6 +11,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,6 +114,7 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader) 
 		return resp, nil
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	text = bytes.TrimSpace(text)
 	_ = resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusServiceUnavailable:

@@ -1,6 +1,8 @@
 package plain
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,8 +29,8 @@ type ContextItem struct {
 // Contexts are the user's contexts.
 type Contexts struct {
 	List   func() ([]ContextItem, error)
-	Use    func(name string) error // empty: none
-	Add    func(ContextItem) error
+	Use    func(name string) error                                      // empty: none
+	Add    func(ctx context.Context, c ContextItem, token string) error // token: a way in that is not used yet; empty: none
 	Remove func(name string) error
 }
 
@@ -43,7 +45,8 @@ func (s *shell) where() (Where, error) {
 func (s *shell) contextCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "context", Short: "Name fleets, and say which one is meant",
-		Long: `A context is a name for a way to a fleet: a state directory on this machine.
+		Long: `A context is a name for a way to a fleet: a state directory on this machine, or
+agents elsewhere and a certificate.
 
 Without --state, HOLDFAST_STATE and --context, the context in use is meant.`,
 		Example: "  holdfast context add lab --at /srv/lab\n  holdfast context use lab\n  holdfast get backends --context lab",
@@ -113,25 +116,32 @@ func (s *shell) contextUseCommand() *cobra.Command {
 
 func (s *shell) contextAddCommand() *cobra.Command {
 	var item ContextItem
+	var token string
 	c := &cobra.Command{
 		Use: "add NAME", Short: "Add a context",
-		Long: `Add a context: the state directory of a fleet on this machine. The first one
-is used at once.`,
-		Example: "  holdfast context add here --at /var/lib/holdfast",
+		Long: `Add a context: the state directory of a fleet on this machine, or agents of a fleet
+elsewhere and your certificate. With --token the certificate is got by a token that an
+admin has made with holdfast token --person, and kept beside the contexts; it renews
+itself when it is used. The first context is used at once.`,
+		Example: "  holdfast context add here --at /var/lib/holdfast\n  holdfast context add prod --agent 10.0.0.1 --agent 10.1.0.1 --token TOKEN",
 		Args:    one("one name"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			item.Name = args[0]
-			return orUsage(s.worlds.Contexts.Add(item))
+			if token == "" {
+				return orUsage(s.worlds.Contexts.Add(cmd.Context(), item, ""))
+			}
+			if item.State != "" || len(item.Agents) == 0 {
+				return usage(errors.New("--token goes with --agent ADDRESS: an agent of the fleet lets you in"))
+			}
+			return s.worlds.Contexts.Add(cmd.Context(), item, token)
 		},
 	}
 	c.Flags().StringVar(&item.State, "at", "", "state `DIR` on this machine")
 	c.Flags().StringArrayVar(&item.Agents, "agent", nil, "`ADDRESS` of an agent, with or without its port; give several")
 	c.Flags().StringVar(&item.Identity, "identity", "", "`DIR` with your certificate")
+	c.Flags().StringVar(&token, "token", "", "`TOKEN` that lets you in, once")
 	_ = c.MarkFlagDirname("at")
 	_ = c.MarkFlagDirname("identity")
-	// They work, and are not shown before there are agents that can be started.
-	_ = c.Flags().MarkHidden("agent")
-	_ = c.Flags().MarkHidden("identity")
 	return c
 }
 

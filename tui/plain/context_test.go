@@ -1,6 +1,7 @@
 package plain_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,8 +21,11 @@ func TestContext(t *testing.T) {
 				{Name: "prod", InUse: true, Agents: []string{"10.0.0.1", "10.1.0.1"}, Identity: "/home/mika/prod"},
 			}, nil
 		},
-		Use:    func(n string) error { asked = append(asked, "use "+n); return nil },
-		Add:    func(c plain.ContextItem) error { asked = append(asked, fmt.Sprintf("add %+v", c)); return nil },
+		Use: func(n string) error { asked = append(asked, "use "+n); return nil },
+		Add: func(_ context.Context, c plain.ContextItem, token string) error {
+			asked = append(asked, fmt.Sprintf("add %+v%s", c, token))
+			return nil
+		},
 		Remove: func(n string) error { asked = append(asked, "remove "+n); return errors.New("it is not there") },
 	}
 	r := s.run(t, "context", "list")
@@ -43,6 +47,8 @@ func TestContext(t *testing.T) {
 		"context add":                          {"", plain.ExitUsage},
 		"context remove x":                     {"remove x", plain.ExitUsage},
 		"context add p --agent a,b --agent c":  {"add {Name:p InUse:false State: Agents:[a,b c] Identity:}", 0},
+		"context add p --agent a --token t":    {"add {Name:p InUse:false State: Agents:[a] Identity:}t", 0},
+		"context add p --at /s --token t":      {"", plain.ExitUsage},
 		"get pools --state /x --context prod":  {"", plain.ExitUsage},
 		"wallboard --state /x --context prod":  {"", plain.ExitUsage},
 		"up --context prod":                    {"", plain.ExitUsage},

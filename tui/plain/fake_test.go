@@ -102,7 +102,7 @@ func (s *shell) run(t *testing.T, words ...string) result {
 		s.contexts = plain.Contexts{
 			List: func() ([]plain.ContextItem, error) { return nil, nil },
 			Use:  func(string) error { return nil }, Remove: func(string) error { return nil },
-			Add: func(plain.ContextItem) error { return nil },
+			Add: func(context.Context, plain.ContextItem, string) error { return nil },
 		}
 	}
 	root := plain.Root(plain.Worlds{
@@ -125,6 +125,12 @@ func (s *shell) run(t *testing.T, words ...string) result {
 			return nil
 		},
 		Contexts: s.contexts,
+		Init: func(_ context.Context, o plain.InitOptions) (plain.InitDone, error) {
+			s.ran = append(s.ran, o)
+			return plain.InitDone{Fleet: "edge", Config: o.Dir + "/agent.yaml", Authority: o.Dir + "/identity/authority.pem", Context: "edge"}, nil
+		},
+		Agent:     func(_ context.Context, o plain.AgentOptions) error { s.ran = append(s.ran, o); return nil },
+		AgentHost: func(string) (string, string, error) { return "tokyo-1", "/var/lib/holdfast", nil },
 		Token: func(authority string) (plain.NewToken, error) {
 			return plain.NewToken{ID: "abcdefgh", Hash: make([]byte, api.TokenHashSize), Text: "hf1.abcdefgh.secret." + authority}, nil
 		},

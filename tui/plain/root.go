@@ -58,6 +58,11 @@ type Worlds struct {
 	Up func(ctx context.Context, o UpOptions) error
 	// Dial returns the client of a fleet.
 	Dial func(Where) (api.Client, error)
+	// Init makes the first host of a fleet, Agent runs a host's agent until ctx ends,
+	// and AgentHost says whose a configuration is, and where its state is.
+	Init      func(ctx context.Context, o InitOptions) (InitDone, error)
+	Agent     func(ctx context.Context, o AgentOptions) error
+	AgentHost func(config string) (host, state string, err error)
 	// Token draws a token for the fleet whose authority has this hash in hex.
 	Token func(authority string) (NewToken, error)
 	// Contexts are the user's.
@@ -118,6 +123,8 @@ func Code(err error) int {
 		return ExitDone
 	case errors.As(err, &e):
 		return e.code
+	case errors.Is(err, api.ErrNotAdmitted):
+		return ExitRefused
 	case errors.Is(err, api.ErrUnreachable), errors.Is(err, api.ErrVersion):
 		return ExitUnreachable
 	}
@@ -136,7 +143,7 @@ func Message(err error) string {
 // packages are those whose errors begin with their name: that is for those who
 // read the code.
 var packages = []string{
-	"access", "api", "id", "identity", "keeper", "keys", "local", "loop", "metrics", "plain", "poll", "profiles", "proxy", "remote", "service", "tui", "wall",
+	"access", "admission", "agent", "api", "contexts", "id", "identity", "keeper", "keys", "local", "loop", "metrics", "plain", "poll", "profiles", "proxy", "remote", "service", "tui", "wall",
 }
 
 // words are an error without the names of the packages that it came through.
@@ -201,6 +208,7 @@ Without a command it starts a whole local fleet with the console: holdfast up.`,
 		add("run", s.upCommand(), s.consoleCommand(), s.wallboardCommand(), s.sshCommand())
 		add("more", s.contextCommand())
 		root.AddCommand(s.serviceCommand())
+		add("join", s.initCommand(), s.agentCommand(), s.leaveCommand())
 	}
 	add("run", s.getCommand(), s.explainCommand(), s.logCommand())
 	add("act", s.weightCommand(), s.drainCommand(), s.undrainCommand(), s.forceCommand(), s.unforceCommand(), s.faultCommand(), s.drillCommand())

@@ -207,3 +207,48 @@ func Change(change func(File) (File, error)) error {
 	}
 	return f.Save(path)
 }
+
+// Open loads the user's contexts.
+func Open() (File, error) {
+	path, err := Path()
+	if err != nil {
+		return File{}, err
+	}
+	return Load(path)
+}
+
+// Pick returns the context of a name, or the one in use when none is given; false
+// when none is. Without a home nothing can be in use.
+func Pick(name string) (Context, bool, error) {
+	if _, err := Path(); err != nil && name == "" {
+		return Context{}, false, nil
+	}
+	f, err := Open()
+	if err != nil {
+		return Context{}, false, err
+	}
+	if name == "" {
+		name = f.Use
+	}
+	c, ok := f.Find(name)
+	if name != "" && !ok {
+		return c, false, missing(name)
+	}
+	return c, ok, nil
+}
+
+// Add enters a context among the user's. Its directories may be relative to the
+// present one.
+func Add(c Context) error {
+	for _, path := range []*string{&c.State, &c.Identity} {
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return fmt.Errorf("contexts: %w", err)
+		}
+		*path = abs
+	}
+	return Change(func(f File) (File, error) { return f.Add(c) })
+}
