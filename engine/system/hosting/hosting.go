@@ -7,6 +7,7 @@ import (
 	"context"
 	"hash/fnv"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
@@ -28,6 +29,9 @@ type Options struct {
 	Clock *loop.Clock
 	Poll  *poll.Poll // shared with the probes of others; nil on systems without one
 	Log   *slog.Logger
+	// Inherit returns a listening socket of the process before this one; nil if
+	// there is none. See proxy.Options.
+	Inherit func(network, address string) *os.File
 	// Foreign says why an address is not its backend's; empty: it is.
 	Foreign func(address string) string
 	// Report takes the host's status, once a second and after every change, and
@@ -54,7 +58,7 @@ type Host struct {
 func New(o Options) *Host {
 	h := &Host{options: o, host: host.New(host.Options{Name: o.Name, Life: o.Life, Seed: seedOf(o.Name)}), probing: probing.New(o.Poll)}
 	h.proxy = proxy.New(proxy.Options{
-		Log: o.Log, Now: o.Clock.Now,
+		Log: o.Log, Now: o.Clock.Now, Inherit: o.Inherit,
 		Report: func(out balance.Outcomes) { h.loop.Offer(host.Saw{Outcomes: out}) },
 	})
 	h.loop = loop.New(loop.Options[host.Event, host.Effects]{
@@ -82,6 +86,15 @@ func (h *Host) Run(ctx context.Context) error {
 // Tell gives the host an event, and waits for room. It reports whether the event
 // was taken.
 func (h *Host) Tell(ctx context.Context, ev host.Event) bool { return h.loop.Tell(ctx, ev) }
+
+// Sockets, Leave and Active are the data path's: see proxy.Proxy.
+func (h *Host) Sockets() ([]proxy.Socket, error) { return h.proxy.Sockets() }
+
+// Leave takes no new connections any more.
+func (h *Host) Leave() { h.proxy.Leave() }
+
+// Active is how many flows are open.
+func (h *Host) Active() int64 { return h.proxy.Active() }
 
 // heavy reports whether effects change the data path. A table of a thousand
 // backends and the end of their flows take milliseconds, which the probes of all

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/datagram"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/flow"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/meter"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/stream"
 	"github.com/holdfast-edge/holdfast/engine/system/proxy/web"
 	"golang.org/x/sys/unix"
@@ -35,6 +37,10 @@ type Options struct {
 	Log    *slog.Logger
 	Now    func() instant.Instant
 	Report func(balance.Outcomes) // what traffic saw of a backend; must not block
+	// Inherit returns the socket that a process before this one had bound at an
+	// address, once; nil if there is none. network is tcp or udp. Nil: nobody was
+	// before.
+	Inherit func(network, address string) *os.File
 }
 
 // Proxy is one host's data path.
@@ -48,6 +54,7 @@ type Proxy struct {
 	bound map[string]*binding // by listener
 	sick  map[string]sickness // why a listener is not bound
 	ends  []func()            // of listeners that were released and may have flows left
+	left  []*meter.Meter      // of listeners that somebody else has by now
 }
 
 // binding is one bound listener.
@@ -57,6 +64,7 @@ type binding struct {
 	protocol spec.Protocol
 	shape    string       // of the settings that need a server of their own
 	listener net.Listener // nil for UDP
+	datagram *net.UDPConn // nil otherwise
 	closer   func() error
 	end      func()
 }
@@ -224,15 +232,14 @@ func (p *Proxy) bind(l *balance.Listener, shape string, before *binding) (*bindi
 	}
 	b := &binding{front: f, address: l.Bind, protocol: l.Spec.Protocol, shape: shape}
 	if l.Spec.Protocol == spec.UDP {
-		pc, err := listenConfig.ListenPacket(p.ctx, "udp", l.Bind)
+		c, err := p.listenUDP(l.Bind)
 		if err != nil {
 			return nil, err
 		}
-		c := pc.(*net.UDPConn)
 		_ = c.SetReadBuffer(4 << 20) // bursts are lost in the default one; the kernel caps it
 		s := datagram.New(f, c)
 		go s.Serve(p.ctx)
-		b.closer, b.end = func() error { s.Close(); return c.Close() }, s.Close
+		b.datagram, b.closer, b.end = c, func() error { s.Close(); return c.Close() }, s.Close
 		return b, nil
 	}
 	ln, err := p.listen(l.Bind, before)
@@ -257,6 +264,10 @@ func (p *Proxy) bind(l *balance.Listener, shape string, before *binding) (*bindi
 // address, for a socket that is closed resets the connections that wait in it.
 func (p *Proxy) listen(address string, before *binding) (net.Listener, error) {
 	if before == nil || before.address != address || before.listener == nil {
+		if f := p.inherit("tcp", address); f != nil {
+			defer func() { _ = f.Close() }()
+			return net.FileListener(f)
+		}
 		return listenConfig.Listen(p.ctx, "tcp", address)
 	}
 	t, ok := before.listener.(*net.TCPListener)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,10 +40,16 @@ func (s *stage) now() instant.Instant { return instant.Instant(time.Since(s.bega
 // set up begins a stage with a fleet.
 func setUp(t testing.TB, yaml string) *stage {
 	t.Helper()
+	return setUpAfter(t, nil, yaml)
+}
+
+// setUpAfter begins a stage with the sockets of one before.
+func setUpAfter(t testing.TB, inherit func(network, address string) *os.File, yaml string) *stage {
+	t.Helper()
 	s := &stage{t: t, began: time.Now(), dir: t.TempDir(), balancer: balance.New(), bound: map[string]host.Bound{}}
 	reports := make(chan balance.Outcomes, 1024)
 	s.proxy = proxy.New(proxy.Options{
-		Log: slog.New(slog.DiscardHandler), Now: s.now,
+		Log: slog.New(slog.DiscardHandler), Now: s.now, Inherit: inherit,
 		Report: func(o balance.Outcomes) {
 			if s.deaf.Load() {
 				return
