@@ -84,6 +84,7 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/clerk", "engine/system/specfile", "it reads a spec with its files before it is asked for"},
 	{"engine/system/clerk", "engine/system/traffic", "it runs the built-in users"},
 	{"engine/system/liveness", "engine/system/gossip", "it carries out what member asks for"},
+	{"engine/system/handover", "engine/system/proxy", "it passes the data path's sockets on"},
 	{"engine/system/hosting", "engine/system/probing", "it composes one host"},
 	{"engine/system/hosting", "engine/system/proxy", "it composes one host"},
 	{"engine/system/quorum", "engine/system/identity", "its connections are between hosts that prove who they are"},

@@ -35,6 +35,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
 	"github.com/holdfast-edge/holdfast/engine/system/metrics"
 	"github.com/holdfast-edge/holdfast/engine/system/poll"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy"
 	"github.com/holdfast-edge/holdfast/engine/system/quorum"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 	"github.com/holdfast-edge/holdfast/engine/system/uplink"
@@ -61,6 +62,14 @@ type Options struct {
 	// Service is the program that runs as one of the fleet's own backends and its
 	// first arguments; empty: this program's own.
 	Service []string
+	// Inherit returns a listening socket of the process before this one; nil if there
+	// is none. Serving hears when the host's listeners are bound for the first time.
+	Inherit func(network, address string) *os.File
+	Serving func()
+	// Succeed starts the process that comes after this one when Run was ended with the
+	// cause ErrUpgrade, and returns when that serves. The state directory is free by
+	// then, and the sockets are its to close.
+	Succeed func(sockets []proxy.Socket) error
 
 	Host, Site, Fleet string // as Holder says
 }
@@ -89,10 +98,15 @@ type Agent struct {
 	pictures pictures
 	port     *identity.Port
 
-	ctx context.Context // of Run
-	end context.CancelCauseFunc
-	all sync.WaitGroup
+	ctx  context.Context // of Run
+	end  context.CancelCauseFunc
+	all  sync.WaitGroup
+	data sync.WaitGroup // of the data path, which outlives the rest in an upgrade
 }
+
+// ErrUpgrade is the cause of a context by which an agent hands over to the process
+// that comes after it.
+var ErrUpgrade = errors.New("agent: another program takes over")
 
 // Run runs a host's agent until ctx ends, or until something ends without which it is
 // of no use, and says goodbye to the others.
@@ -203,15 +217,21 @@ func (a *Agent) run(asked context.Context) (err error) {
 			}
 		})
 	}
+	serve, stopServing := context.WithCancelCause(context.WithoutCancel(asked))
+	defer stopServing(nil)
 	if a.poll != nil {
 		defer a.poll.Close()
-		a.all.Go(func() {
+		a.data.Go(func() {
 			if err := a.poll.Run(); err != nil {
 				cancel(err) // without it no deadline comes any more
 			}
 		})
 	}
-	essential("the host's loop", a.own.host.Run)
+	a.data.Go(func() {
+		if err := a.own.host.Run(serve); serve.Err() == nil {
+			cancel(fmt.Errorf("agent: the host's loop ended: %w", err))
+		}
+	})
 	a.all.Go(func() { a.own.run(ctx) })
 	if err := a.own.begin(ctx); err != nil {
 		o.Log.Error("the host begins without a spec", "err", err.Error())
@@ -242,16 +262,55 @@ func (a *Agent) run(asked context.Context) (err error) {
 	case <-ctx.Done():
 	}
 	err = context.Cause(ctx)
+	var sockets []proxy.Socket
+	if errors.Is(err, ErrUpgrade) {
+		var failed error
+		if sockets, failed = a.own.host.Sockets(); failed != nil {
+			err = failed
+		}
+	}
 	closing, over := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
 	defer over()
 	if kept := a.own.keeper.Close(closing); kept != nil {
 		o.Log.Error("processes of services are left", "err", kept.Error())
 	}
+	a.all.Wait()
+	if errors.Is(err, ErrUpgrade) {
+		err = a.succeed(sockets)
+	}
+	stopServing(err)
 	if a.poll != nil {
 		a.poll.Close()
 	}
-	a.all.Wait()
+	a.data.Wait()
 	return err
+}
+
+// flowsFor is how long flows may take to end after another process has taken over,
+// and flowsLook how often they are looked at.
+const (
+	flowsFor  = 15 * time.Minute
+	flowsLook = 200 * time.Millisecond
+)
+
+// succeed starts the next process, and waits for the flows that are left here.
+func (a *Agent) succeed(sockets []proxy.Socket) error {
+	if err := a.options.Succeed(sockets); err != nil {
+		return err
+	}
+	a.own.host.Leave()
+	a.options.Log.Info("another process serves; flows that are open end here", "flows", a.own.host.Active())
+	look, late := time.NewTicker(flowsLook), time.After(flowsFor)
+	defer look.Stop()
+	for a.own.host.Active() > 0 {
+		select {
+		case <-look.C:
+		case <-late:
+			a.options.Log.Warn("flows are cut: they took too long to end", "flows", a.own.host.Active())
+			return nil
+		}
+	}
+	return nil
 }
 
 // handOverWait is how long an agent that stops tries to hand over what it leads. It

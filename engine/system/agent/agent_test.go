@@ -1,18 +1,23 @@
 package agent_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +32,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/keeper"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy"
 	"github.com/holdfast-edge/holdfast/engine/system/service"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 )
@@ -116,6 +122,13 @@ func (w *world) found(o *one) {
 
 func (w *world) start(o *one) {
 	w.Helper()
+	w.startAfter(o, nil)
+}
+
+// startAfter starts an agent with the sockets of one before, which waits until this
+// one serves.
+func (w *world) startAfter(o *one, sockets []proxy.Socket) {
+	w.Helper()
 	key, csr, err := identity.NewRequest()
 	if err != nil {
 		w.Fatal(err)
@@ -129,11 +142,44 @@ func (w *world) start(o *one) {
 		log = slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	ctx, end := context.WithCancelCause(context.Background())
-	o.end, o.ended = end, make(chan error, 1)
+	ended, serving := make(chan error, 1), make(chan struct{})
+	o.end, o.ended = end, ended
 	go func() {
-		err := agent.Run(ctx, agent.Options{Holder: holder, State: d, Address: o.address, Log: log})
-		o.ended <- errors.Join(err, d.Close())
+		err := agent.Run(ctx, agent.Options{
+			Holder: holder, State: d, Address: o.address, Log: log, Inherit: take(sockets), Serving: sync.OnceFunc(func() { close(serving) }),
+			Succeed: func(sockets []proxy.Socket) error {
+				if err := d.Close(); err != nil {
+					return err
+				}
+				o.ended = make(chan error, 1)
+				w.startAfter(o, sockets)
+				return nil
+			},
+		})
+		if !errors.Is(context.Cause(ctx), agent.ErrUpgrade) {
+			err = errors.Join(err, d.Close())
+		}
+		ended <- err
 	}()
+	if sockets != nil {
+		<-serving
+	}
+}
+
+// take gives each socket once.
+func take(all []proxy.Socket) func(network, address string) *os.File {
+	var mu sync.Mutex
+	return func(network, address string) *os.File {
+		mu.Lock()
+		defer mu.Unlock()
+		for i, s := range all {
+			if s.Network == network && s.Address == address {
+				all = append(all[:i:i], all[i+1:]...)
+				return s.File
+			}
+		}
+		return nil
+	}
 }
 
 // stop ends an agent and waits for it.
@@ -378,6 +424,88 @@ func TestAFleetOfAgents(t *testing.T) {
 		t.Errorf("the whole fleet says %+v", r)
 	}
 	w.see("s3-1", "all is well again", well)
+}
+
+// TestUpgrade replaces an agent under traffic: no request fails, and a connection
+// that was open is served to its end.
+func TestUpgrade(t *testing.T) {
+	back := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("well")) })}
+	l := must(net.Listen("tcp", "127.78.1.9:9080"))
+	go func() { _ = back.Serve(l) }()
+	defer func() { _ = back.Close() }()
+	w := newWorld(t, `
+fleet: test
+sites:
+  - name: s1
+    hosts: [{name: s1-1, address: 127.78.1.1}]
+pools:
+  - {name: web, site: s1, backends: [{name: web-1, address: 127.78.1.9, port: 9080}]}
+listeners:
+  - {name: web, site: s1, protocol: http, port: 8080, pool: web}
+  - {name: raw, site: s1, protocol: tcp, port: 8081, pool: web}
+`)
+	o := w.agents["s1-1"]
+	w.see("s1-1", "all is well", well)
+	long := must(net.Dial("tcp", "127.78.1.1:8081"))
+	defer func() { _ = long.Close() }()
+	ask := func(c net.Conn) error {
+		if _, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+			return err
+		}
+		r, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r.Body)
+		}
+		return err
+	}
+	if err := ask(long); err != nil {
+		t.Fatal(err)
+	}
+	var came atomic.Int64
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for range 3 {
+		clients.Go(func() {
+			c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r, err := c.Get("http://127.78.1.1:8080/")
+				if err == nil {
+					_, _ = io.Copy(io.Discard, r.Body)
+					_ = r.Body.Close()
+				}
+				if err != nil || r.StatusCode != http.StatusOK {
+					t.Errorf("a request failed: %v, %+v", err, r)
+					return
+				}
+				came.Add(1)
+			}
+		})
+	}
+	old, upgrade := o.ended, o.end
+	life := w.see("s1-1", "requests come", func(*api.Status) bool { return came.Load() > 100 }).Started
+	upgrade(agent.ErrUpgrade)
+	before := came.Load()
+	w.see("s1-1", "the next one serves", func(s *api.Status) bool { return well(s) && s.Started.After(life) && came.Load() > before+200 })
+	close(stop)
+	clients.Wait()
+	select {
+	case err := <-old:
+		t.Errorf("the old one has left an open flow: %v", err)
+	default:
+	}
+	if err := ask(long); err != nil {
+		t.Errorf("the connection that was open: %v", err)
+	}
+	_ = long.Close()
+	if err := <-old; err != nil {
+		t.Errorf("the old one: %v", err)
+	}
+	t.Logf("%d requests came", came.Load())
 }
 
 // TestFifty starts fifty agents in one process and looks at what they cost at rest.

@@ -50,7 +50,7 @@ func newOwn(a *Agent) *own {
 	})
 	o.host = hosting.New(hosting.Options{
 		Name: a.options.Host, Life: a.life, Clock: a.clock, Poll: a.poll, Log: a.options.Log,
-		Foreign: o.keeper.Foreign, Report: a.uplink.Report, Noted: a.uplink.Note,
+		Inherit: a.options.Inherit, Bound: a.options.Serving, Foreign: o.keeper.Foreign, Report: a.uplink.Report, Noted: a.uplink.Note,
 	})
 	return o
 }

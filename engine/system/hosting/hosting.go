@@ -32,6 +32,9 @@ type Options struct {
 	// Inherit returns a listening socket of the process before this one; nil if
 	// there is none. See proxy.Options.
 	Inherit func(network, address string) *os.File
+	// Bound hears when the first table is in force, on the host's loop; nil: nobody
+	// wants to know.
+	Bound func()
 	// Foreign says why an address is not its backend's; empty: it is.
 	Foreign func(address string) string
 	// Report takes the host's status, once a second and after every change, and
@@ -105,6 +108,10 @@ func heavy(out *host.Effects) bool { return out.Table != nil || len(out.Cut) > 0
 func (h *Host) carry(now instant.Instant, out *host.Effects) {
 	if out.Table != nil {
 		h.answer(h.proxy.Apply(out.Table))
+		if h.options.Bound != nil {
+			h.options.Bound()
+			h.options.Bound = nil
+		}
 	}
 	if len(out.Cut) > 0 {
 		h.proxy.Cut(out.Cut)
