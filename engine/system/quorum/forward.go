@@ -14,8 +14,10 @@ var errBroken = errors.New("quorum: the connection broke")
 
 // Forwarding.
 const (
-	// roundPause is between two rounds over all hosts that could have a replica.
-	roundPause = 50 * time.Millisecond
+	// roundPause to roundPauseMax is between two rounds over all hosts that could have
+	// a replica: a group without a leader has one soon, or not for long.
+	roundPause    = 50 * time.Millisecond
+	roundPauseMax = 500 * time.Millisecond
 	// tryFor is how long one host is tried with a question that another may answer.
 	tryFor = 3 * time.Second
 )
@@ -63,7 +65,7 @@ func (q *Quorum) targets(group replica.GroupID) []string {
 // nothing.
 func (q *Quorum) forward(ctx context.Context, group replica.GroupID, kind byte, body []byte) replica.Answer {
 	last := replica.Answer{Reason: replica.ReasonNoGroup}
-	for {
+	for pause := roundPause; ; pause = min(2*pause, roundPauseMax) {
 		hosts := q.targets(group)
 		for i := 0; i < len(hosts); i++ {
 			x := q.callers.to(hosts[i])
@@ -96,7 +98,7 @@ func (q *Quorum) forward(ctx context.Context, group replica.GroupID, kind byte, 
 			}
 		}
 		q.callers.good(group, "")
-		if !sleep(ctx, jitter(roundPause)) {
+		if !sleep(ctx, jitter(pause)) {
 			return last
 		}
 	}

@@ -38,6 +38,9 @@ type Options struct {
 	// Seats are the hosts that may have a replica of a group, to hand requests to
 	// when this host has none. Nil: nobody is known.
 	Seats func(replica.GroupID) []string
+	// Admit reports whether a host may have a place in a group at all; see
+	// replica.Config. Nil: any host of the fleet may.
+	Admit func(group replica.GroupID, host string) bool
 	// Timing of a group. Nil: replica.Near for all.
 	Timing func(replica.GroupID) replica.Timing
 	// Note hears what is for people. It must not wait. Nil: the log only.
@@ -63,6 +66,28 @@ type Quorum struct {
 	cancel  context.CancelCauseFunc
 	holds   map[holdName]bool
 	closing sync.Once
+
+	refusals quiet // the loop's
+}
+
+// refusalsEach and refusalsFor bound what a peer's nonsense may write into the log.
+const (
+	refusalsEach = 20
+	refusalsFor  = 10 * time.Second
+)
+
+// quiet says of something that strangers cause whether it is still worth a line.
+type quiet struct {
+	since instant.Instant
+	said  int
+}
+
+func (q *quiet) say(now instant.Instant) bool {
+	if now.Sub(q.since) > refusalsFor {
+		q.since, q.said = now, 0
+	}
+	q.said++
+	return q.said <= refusalsEach
 }
 
 // errEnded is why things end when Run does.
@@ -95,7 +120,7 @@ func Open(o Options) (*Quorum, error) {
 	groups := replica.New(replica.Config{
 		Host: o.Host, Boot: q.life, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Machine: func(replica.GroupID) replica.Machine { return facts.New() },
-		Timing:  o.Timing, SegmentSize: o.SegmentSize,
+		Timing:  o.Timing, Admit: o.Admit, SegmentSize: o.SegmentSize,
 	}, o.Clock.Now(), found)
 	q.machine = newMachine(groups)
 	q.disk = newDisk(q)
@@ -197,6 +222,9 @@ func (q *Quorum) carry(_ instant.Instant, out *replica.Effects) {
 
 // note says to the log what is for people.
 func (q *Quorum) note(n replica.Note) {
+	if n.Reason == replica.ReasonRefused && !q.refusals.say(q.o.Clock.Now()) {
+		return
+	}
 	level := slog.LevelWarn
 	switch n.Reason { //exhaustive:ignore // all others are worth a look
 	case replica.ReasonLeads:
