@@ -178,9 +178,9 @@ func New(o Options) *Fleet {
 func (f *Fleet) Step(now instant.Instant, ev Event, out *Effects) {
 	f.now = now
 	switch ev.(type) {
-	case SetSpec, Ask, FaultDone, Adopt, Process, Members, Admission, Admitted:
+	case SetSpec, Ask, FaultDone, Adopt, Process, Admission, Admitted:
 		f.whole = true
-	case Report, Noted, ClientsRead, Sampled, Kept, Groups, Clock, Agent, Wake: // they change backends by their reports only
+	case Report, Noted, ClientsRead, Sampled, Kept, Members, Groups, Clock, Agent, Wake: // they change backends by their reports only
 	}
 	switch ev := ev.(type) {
 	case SetSpec:

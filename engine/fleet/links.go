@@ -21,22 +21,20 @@ type direction struct {
 // hearing is how site a hears site b, by those who were heard of not long ago.
 func (f *Fleet) hearing(now instant.Instant, a, b string) (d direction, ever bool) {
 	rank := []member.State{member.StateAlive, member.StateCut, member.StateDead}
-	for _, host := range f.hostNames() {
-		v, ok := f.sees[host]
-		if !ok || v.site != a {
+	for i := range f.spec.Sites {
+		if f.spec.Sites[i].Name != a {
 			continue
 		}
-		i := slices.IndexFunc(v.sites, func(s member.SiteStatus) bool { return s.Site == b })
-		if i < 0 {
-			continue
-		}
-		ever = true
-		if now.Sub(v.at) > staleAfter || host != f.options.Host && f.hosts[host].gone {
-			continue
-		}
-		s := v.sites[i]
-		if !d.known || slices.Index(rank, s.State) < slices.Index(rank, d.state) {
-			d = direction{true, s.State, s.Via}
+		for _, h := range f.spec.Sites[i].Hosts {
+			v, ok := f.sees[h.Name]
+			if k := slices.IndexFunc(v.sites, func(s member.SiteStatus) bool { return s.Site == b }); ok && k >= 0 {
+				ever = true
+				s := &v.sites[k]
+				old := now.Sub(v.at) > staleAfter || h.Name != f.options.Host && f.hosts[h.Name].gone
+				if !old && (!d.known || slices.Index(rank, s.State) < slices.Index(rank, d.state)) {
+					d = direction{true, s.State, s.Via}
+				}
+			}
 		}
 	}
 	return d, ever
