@@ -53,7 +53,7 @@ func newChecks(w *World) *checks {
 	for _, one := range []any{
 		&checkForce{w}, &checkDrain{w}, &checkFlow{w}, &checkAsked{w}, &checkTable{w}, &checkPanic{w},
 		newCheckEjection(w), newCheckSlowStart(w), newCheckProbe(w), &checkDetection{w},
-		newCheckFault(w), newCheckDrill(w), newCheckApply(w), newCheckAnswer(w), &checkEvents{world: w},
+		newCheckFault(w), newCheckDrill(w), newCheckApply(w), newCheckAnswer(w), &checkEvents{world: w}, &checkWords{world: w},
 		newCheckPicture(w), &checkBounds{world: w},
 	} {
 		add(&c.onPick, one)

@@ -29,7 +29,7 @@ func (c *checkApply) fleet(ev fleet.Event, out *fleet.Effects) {
 		return
 	}
 	ask, ok := ev.(fleet.Ask)
-	_, first := ev.(fleet.SetSpec)
+	next, first := ev.(fleet.SetSpec)
 	if ok {
 		switch cmd := ask.Request.Command.(type) {
 		case api.Apply:
@@ -47,6 +47,12 @@ func (c *checkApply) fleet(ev fleet.Event, out *fleet.Effects) {
 	}
 	if !ok && !first {
 		c.world.fail("apply", "a spec is in force that no accepted command brought")
+		return
+	}
+	if next.Rev > 0 { // of a coordinator that follows
+		if next.Rev != c.rev || next.Fleet != c.revs[c.rev] {
+			c.world.fail("apply", "a coordinator begins with revision %d after %d", next.Rev, c.rev)
+		}
 		return
 	}
 	c.rev++

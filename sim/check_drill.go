@@ -44,6 +44,17 @@ const (
 
 func (c *checkDrill) fleet(ev fleet.Event, out *fleet.Effects) {
 	w := c.world
+	if next, ok := ev.(fleet.SetSpec); ok && next.Rev > 0 && c.run != nil {
+		ended := false
+		for _, e := range out.Events {
+			ended = ended || e.Lane == api.LaneDrill && e.Subject.Name == c.run.name && strings.HasSuffix(e.Text, string(api.DrillAborted))
+		}
+		if !ended {
+			w.fail("drill", "%s ended with who coordinated it, and the next one does not say so", c.run.name)
+		}
+		c.run, c.over = nil, nil // checkFault sees to its fault
+		return
+	}
 	ask, isAsk := ev.(fleet.Ask)
 	accepted := isAsk && !ask.Request.DryRun && len(out.Answers) > 0 && out.Answers[0].Receipt.OK
 	if accepted {

@@ -39,6 +39,13 @@ const (
 
 // fleet notes what an accepted command clears.
 func (c *checkFault) fleet(ev fleet.Event, out *fleet.Effects) {
+	if next, ok := ev.(fleet.SetSpec); ok && next.Rev > 0 {
+		for _, x := range c.inForce {
+			if byDrill(x.order) { // its drill ended with who coordinated it
+				c.cleared[x.order.ID] = c.world.now
+			}
+		}
+	}
 	ask, ok := ev.(fleet.Ask)
 	if !ok || ask.Request.DryRun || len(out.Answers) == 0 || !out.Answers[0].Receipt.OK {
 		return
@@ -67,6 +74,18 @@ func (c *checkFault) answered(done fleet.FaultDone, backend string) {
 	case done.Revert && x != nil && x.order.ID == done.ID:
 		delete(c.inForce, backend)
 	}
+}
+
+// adopt is what the host of a backend tells of the fault in force on it.
+func (c *checkFault) adopt(name, backend string) fleet.Adopt {
+	a := fleet.Adopt{Order: fleet.FaultOrder{ID: name}}
+	if x := c.inForce[backend]; x != nil && x.order.ID == name {
+		a.Order, a.By, a.Since = x.order, x.order.By, x.since
+	} else if o, ok := c.asked[name]; ok { // it is not in yet
+		a.Order, a.By, a.Since = o, o.By, c.world.now
+	}
+	a.Host = a.Order.Host
+	return a
 }
 
 func (c *checkFault) left(backend string) { delete(c.inForce, backend) }

@@ -34,6 +34,9 @@ const (
 )
 
 func (c *checkPicture) heard(ev fleet.Event) {
+	if next, ok := ev.(fleet.SetSpec); ok && next.Rev > 0 {
+		clear(c.heardFrom) // the next coordinator has heard nothing yet
+	}
 	r, ok := ev.(fleet.Report)
 	if !ok || c.world.host(r.Status.Host) == nil {
 		return

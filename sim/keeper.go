@@ -134,7 +134,12 @@ func (k *keeper) order(o fleet.FaultOrder) {
 	w := k.world
 	at := max(w.now.Add(between(w.rand, 0, w.knobs.CarryMax)), k.carried+1)
 	k.carried = at
-	w.queue.Add(at, func() { k.carry(o) })
+	epoch := w.epoch
+	w.queue.Add(at, func() {
+		if epoch == w.epoch || o.Revert { // hosts refuse the orders of who was followed
+			k.carry(o)
+		}
+	})
 }
 
 func (k *keeper) carry(o fleet.FaultOrder) {

@@ -9,6 +9,9 @@ type nature struct {
 	strike func(w *World)
 }
 
+// coordinators is the nature that has one coordinator follow another.
+const coordinators = "coordinator"
+
 // natures are all of them; a run uses those that its knobs name.
 var natures = []nature{
 	{"crash", strikeCrash},
@@ -23,6 +26,7 @@ var natures = []nature{
 	{"cut-reports", strikeReports},
 	{"blind", strikeBlind},
 	{"unbound", strikeUnbound},
+	{coordinators, strikeCoordinator},
 }
 
 // lasts draws how long a fault lasts: mostly too short or just long enough to be

@@ -14,6 +14,7 @@ type plant struct {
 	effects  func(h *simHost, ev host.Event, out *host.Effects) // what a host asks for
 	ask      func(w *World, ev fleet.Ask) fleet.Ask             // what the fleet is asked
 	fleet    func(w *World, ev fleet.Event, out *fleet.Effects) // what the fleet asks for
+	next     func(fleet.SetSpec) fleet.SetSpec                  // what the next coordinator begins with
 	done     func(w *World, ev fleet.FaultDone) fleet.FaultDone // what it is told of a fault
 	keptTold func(ev keep.Event) keep.Event                     // what a process's decider is told
 	kept     func(ev keep.Event, out *keep.Effects)             // and what it asks for

@@ -57,6 +57,13 @@ func fleetWith(alter func(w *World, ev fleet.Event, out *fleet.Effects)) plant {
 	return p
 }
 
+// follows plants in what a coordinator begins with that follows another.
+func follows(f func(fleet.SetSpec) fleet.SetSpec) plant {
+	p := honest()
+	p.next = f
+	return p
+}
+
 func is[T any](x any) bool {
 	_, ok := x.(T)
 	return ok
@@ -180,6 +187,14 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 			}
 			return p
 		}()},
+		{"the next coordinator forgets words", "words", follows(func(s fleet.SetSpec) fleet.SetSpec { s.Words = nil; return s })},
+		{"the next coordinator forgets the drill", "drill", follows(func(s fleet.SetSpec) fleet.SetSpec { s.Reports = nil; return s })},
+		{"the next coordinator begins with an older spec", "apply", follows(func(s fleet.SetSpec) fleet.SetSpec {
+			if s.Rev > 1 {
+				s.Rev--
+			}
+			return s
+		})},
 		{"a drill loses its abort", "drill", func() plant {
 			p := fleetWith(func(_ *World, ev fleet.Event, out *fleet.Effects) {
 				if a, ok := ev.(fleet.Ask); ok && len(out.Answers) > 0 && out.Answers[0].Receipt.OK && is[api.AbortDrill](a.Request.Command) {

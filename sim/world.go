@@ -39,6 +39,9 @@ type World struct {
 	checks *checks
 	plant  plant
 
+	epoch   uint64               // of the coordinator, from 1
+	kept    fleet.SetSpec        // what the next one begins with
+	reports map[string]api.Drill // of drills, for it too
 	picture *api.Status
 	revs    []api.Revision                 // that the fleet keeps
 	revise  func([]api.Revision)           // for whoever looks; nil: nobody does yet
@@ -76,6 +79,7 @@ func newWorld(k Knobs, r *rand.Rand, s *spec.Fleet, text string, lines io.Writer
 	}
 	w.trace.text(k.String())
 	w.trace.text(text)
+	w.epoch, w.kept, w.reports = 1, fleet.SetSpec{Fleet: s, Text: text, Rev: 1}, map[string]api.Drill{}
 	w.fleet.take(fleet.SetSpec{Fleet: s, Text: text})
 	w.users.flows()
 	w.tick()
@@ -174,6 +178,7 @@ func (w *World) carry(ev fleet.Event, out *fleet.Effects) {
 	if w.plant.fleet != nil {
 		w.plant.fleet(w, ev, out)
 	}
+	w.keep(out)
 	if out.Spec != nil {
 		w.apply(out.Spec)
 	}
