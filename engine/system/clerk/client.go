@@ -27,7 +27,7 @@ func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return api.Receipt{}, err
 	}
-	ask := fleet.Ask{ID: fmt.Sprintf("r%d", c.next.Add(1)), Request: req}
+	ask := fleet.Ask{ID: c.receiptID(), Request: req}
 	if err := c.read(ctx, &ask); err != nil {
 		return api.Receipt{}, err
 	}
@@ -83,6 +83,16 @@ func (c *client) read(ctx context.Context, ask *fleet.Ask) error {
 	}
 	ask.Spec = s
 	return nil
+}
+
+// receiptID names a receipt. Coordinators that follow each other share a ring of
+// events, so none gives the name of another's.
+func (c *client) receiptID() string {
+	n := c.next.Add(1)
+	if e := c.clerk.options.Fleet.Epoch; e > 0 {
+		return fmt.Sprintf("r%d-%d", e, n)
+	}
+	return fmt.Sprintf("r%d", n)
 }
 
 var _ api.Client = (*client)(nil)
