@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -175,16 +176,19 @@ func runAgent(ctx context.Context, o plain.AgentOptions) error {
 	if err != nil {
 		return err
 	}
+	within, end := context.WithCancel(ctx)
+	var all sync.WaitGroup
 	if f.Console != nil && f.Console.SSH != nil {
-		go func() {
-			err := serveSSH(ctx, plain.SSHOptions{State: f.State, Listen: f.Console.SSH.Listen, Keys: f.Console.SSH.Keys, Idle: 30 * time.Minute})
-			if err != nil && ctx.Err() == nil {
+		all.Go(func() {
+			err := serveSSH(within, plain.SSHOptions{State: f.State, Listen: f.Console.SSH.Listen, Keys: f.Console.SSH.Keys, Idle: 30 * time.Minute})
+			if err != nil && within.Err() == nil {
 				fmt.Fprintln(os.Stderr, plain.Message(fmt.Errorf("the console is not served over SSH: %w", err)))
 			}
-		}()
+		})
 	}
 	fmt.Printf("the agent of host/%s runs; state in %s\n", f.Host, f.State)
-	err = setup.Run(ctx, f, version)
+	err = setup.Run(ctx, f, version, func() { end(); all.Wait() })
+	end()
 	if setup.Removed(err) {
 		return plain.Refused(err)
 	}

@@ -9,11 +9,11 @@ import (
 // LeaseTTL is the length of the coordinator's lease: long enough for an election
 // and a slow disk between two renewals, short enough that commands are refused for
 // a few seconds only when its holder dies.
-const LeaseTTL = 3 * time.Second
+const LeaseTTL = 2 * time.Second
 
 // AloneAfter is how long a host waits for a coordinator before it keeps a picture
 // of its own: the lease of a dead one ends, somebody gets it and calls.
-const AloneAfter = 2 * LeaseTTL
+const AloneAfter = 3 * LeaseTTL
 
 // Kind is what this host is to the picture.
 type Kind string

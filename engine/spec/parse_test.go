@@ -118,7 +118,7 @@ func TestHostileFilesAreRefusedQuickly(t *testing.T) {
 		"tabs":           {"fleet:\n\t- a\n", "not YAML"},
 		"unclosed quote": {"fleet: \"abc\nsites: []\n", "not YAML"},
 		"201 sites":      {"fleet: a\nsites:\n" + many(201, "  - {name: s%d, hosts: [{name: h%d}]}\n"), "201 sites; at most 200 are supported"},
-		"33 hosts":      {"fleet: a\nsites:\n - name: s\n   hosts:\n" + many(33, "    - {name: h%d, address: 10.0.0.%d}\n"), "33 hosts; at most 32 in a site are supported"},
+		"33 hosts":       {"fleet: a\nsites:\n - name: s\n   hosts:\n" + many(33, "    - {name: h%d, address: 10.0.0.%d}\n"), "33 hosts; at most 32 in a site are supported"},
 		"1000 mistakes":  {"fleet: a\nsites:\n" + many(1000, "  - {nome: s%d, x: %d}\n"), "and 80 more"},
 		"a long body":    {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobes: [{name: p, kind: http, http: {body: " + strings.Repeat("x", 4097) + "}}]\n", "probes[0].http.body: the text is too long; at most 4096 bytes"},
 		"a long request": {"fleet: a\nsites: [{name: s, hosts: [{name: h}]}]\nprobes: [{name: p, kind: udp, udp: {expect: " + strings.Repeat("x", 1025) + "}}]\n", "probes[0].udp: request or expect is too long"},

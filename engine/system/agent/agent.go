@@ -287,10 +287,11 @@ func (a *Agent) run(asked context.Context) (err error) {
 }
 
 // flowsFor is how long flows may take to end after another process has taken over,
-// and flowsLook how often they are looked at.
+// flowsLook how often they are looked at, and flowsCalm how often there must be none.
 const (
 	flowsFor  = 15 * time.Minute
 	flowsLook = 200 * time.Millisecond
+	flowsCalm = 5
 )
 
 // succeed starts the next process, and waits for the flows that are left here.
@@ -302,9 +303,13 @@ func (a *Agent) succeed(sockets []proxy.Socket) error {
 	a.options.Log.Info("another process serves; flows that are open end here", "flows", a.own.host.Active())
 	look, late := time.NewTicker(flowsLook), time.After(flowsFor)
 	defer look.Stop()
-	for a.own.host.Active() > 0 {
+	// Who was let in a moment ago may not be counted yet.
+	for calm := 0; calm < flowsCalm; {
 		select {
 		case <-look.C:
+			if calm++; a.own.host.Active() > 0 {
+				calm = 0
+			}
 		case <-late:
 			a.options.Log.Warn("flows are cut: they took too long to end", "flows", a.own.host.Active())
 			return nil

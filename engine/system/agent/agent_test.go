@@ -142,11 +142,15 @@ func (w *world) startAfter(o *one, sockets []proxy.Socket) {
 		log = slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	ctx, end := context.WithCancelCause(context.Background())
+	var inherit func(network, address string) *os.File
+	if sockets != nil {
+		inherit = take(sockets)
+	}
 	ended, serving := make(chan error, 1), make(chan struct{})
 	o.end, o.ended = end, ended
 	go func() {
 		err := agent.Run(ctx, agent.Options{
-			Holder: holder, State: d, Address: o.address, Log: log, Inherit: take(sockets), Serving: sync.OnceFunc(func() { close(serving) }),
+			Holder: holder, State: d, Address: o.address, Log: log, Inherit: inherit, Serving: sync.OnceFunc(func() { close(serving) }),
 			Succeed: func(sockets []proxy.Socket) error {
 				if err := d.Close(); err != nil {
 					return err

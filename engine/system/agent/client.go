@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/coordinator"
 )
 
 // direct is api.Client of an agent for other agents, who ask it because they take it
@@ -126,7 +128,18 @@ func look[T any](ctx context.Context, c *client, ask func(context.Context, api.C
 		close(stop)
 		over := within.Err() != nil && ctx.Err() == nil
 		cancel()
-		if err == nil || !over {
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return v, err
+		case over:
+		case errors.Is(err, api.ErrUnreachable):
+			// The coordinator may just have died. Whoever is next calls, or this agent
+			// finds itself alone; both are worth the wait.
+			pause(ctx, changed, coordinator.AloneAfter)
+			if same, again, _ := c.now(ctx); same == to && again == changed {
+				return v, err
+			}
+		default:
 			return v, err
 		}
 	}

@@ -59,6 +59,9 @@ func newOwn(a *Agent) *own {
 // happened meanwhile, its users are served by it until somebody says otherwise.
 func (o *own) begin(ctx context.Context) error {
 	kept, ok, err := o.agent.state.Kept()
+	if (err != nil || !ok) && o.agent.options.Serving != nil {
+		o.agent.options.Serving() // there is nothing that it could serve
+	}
 	if err != nil || !ok {
 		return err
 	}

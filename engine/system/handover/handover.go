@@ -152,6 +152,13 @@ func Take() (*Inherited, error) {
 	return h, nil
 }
 
+// Any reports whether there was a process before this one.
+func (h *Inherited) Any() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.pipe != nil
+}
+
 // Socket returns the socket of an address, once; nil if there is none.
 func (h *Inherited) Socket(network, address string) *os.File {
 	h.mu.Lock()

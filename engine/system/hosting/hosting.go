@@ -53,6 +53,11 @@ type Host struct {
 	probing *probing.Runner
 	ctx     context.Context // of Run
 
+	// waiting is the newest table while the process before this one still serves.
+	waiting *balance.Table
+	took    bool
+	takeAt  instant.Instant // when it is taken whatever is measured; 0: no table yet
+
 	draining []string // of the newest report
 	reported instant.Instant
 }
@@ -107,12 +112,9 @@ func heavy(out *host.Effects) bool { return out.Table != nil || len(out.Cut) > 0
 // carry carries out what the host asks for.
 func (h *Host) carry(now instant.Instant, out *host.Effects) {
 	if out.Table != nil {
-		h.answer(h.proxy.Apply(out.Table))
-		if h.options.Bound != nil {
-			h.options.Bound()
-			h.options.Bound = nil
-		}
+		h.waiting = out.Table
 	}
+	changed := h.waiting != nil && h.take(now)
 	if len(out.Cut) > 0 {
 		h.proxy.Cut(out.Cut)
 	}
@@ -121,13 +123,46 @@ func (h *Host) carry(now instant.Instant, out *host.Effects) {
 	}
 	// The report goes first: who hears of a change looks at the report for what it
 	// changed.
-	if changed := out.Table != nil || len(out.Notes) > 0; changed || now.Sub(h.reported) >= time.Second {
+	if changed = changed || len(out.Notes) > 0; changed || now.Sub(h.reported) >= time.Second {
 		h.report(now, changed)
 	}
 	if len(out.Notes) > 0 {
 		// The effects are used again by the next Step; what travels is a copy.
 		h.options.Noted(append([]host.Note(nil), out.Notes...))
 	}
+}
+
+// takeWithin is how long a host that has a process before it waits for its probes:
+// until it knows whom to send users to, that one serves them better.
+const takeWithin = 3 * time.Second
+
+// take puts the table that waits into force, if it is time. It reports whether it
+// did.
+func (h *Host) take(now instant.Instant) bool {
+	if h.takeAt == 0 {
+		h.takeAt = now.Add(takeWithin)
+	}
+	if h.options.Inherit != nil && !h.took && !h.takeAt.Reached(now) && !serves(h.waiting) {
+		return false
+	}
+	h.took = true
+	h.answer(h.proxy.Apply(h.waiting))
+	h.waiting = nil
+	if h.options.Bound != nil {
+		h.options.Bound()
+		h.options.Bound = nil
+	}
+	return true
+}
+
+// serves reports whether each pool of a table has somebody to send users to.
+func serves(t *balance.Table) bool {
+	for i := range t.Pools {
+		if p := &t.Pools[i]; p.Count > 0 && len(p.Members) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // answer tells the loop what became of bindings. It is called on the loop, which

@@ -6,7 +6,6 @@ package liveness
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -154,24 +153,30 @@ func closed(list *gossip.List) error {
 }
 
 // leave says goodbye in the lists, both at once, and does not wait for those who
-// cannot hear it.
+// cannot hear it. When it returns the lists have ended.
 func leave(lists ...*gossip.List) error {
-	done := make(chan error, len(lists))
+	done := make(chan struct{}, len(lists))
+	open := 0
 	for _, list := range lists {
+		if list == nil {
+			continue
+		}
+		open++
 		go func() {
-			if list == nil {
-				done <- nil
-				return
-			}
-			done <- list.Leave()
+			_ = list.Leave() // nobody to hear it is no failure
+			done <- struct{}{}
 		}()
 	}
 	late := time.After(goodbyeWait)
-	for range lists {
+	for range open {
 		select {
-		case <-done: // nobody to hear it is no failure
+		case <-done:
 		case <-late:
-			return fmt.Errorf("liveness: the goodbye took longer than %s", goodbyeWait)
+			var err error
+			for _, list := range lists {
+				err = errors.Join(err, closed(list))
+			}
+			return err
 		}
 	}
 	return nil

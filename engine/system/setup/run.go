@@ -6,14 +6,21 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/system/admission"
 	"github.com/holdfast-edge/holdfast/engine/system/agent"
 	"github.com/holdfast-edge/holdfast/engine/system/agentfile"
+	"github.com/holdfast-edge/holdfast/engine/system/handover"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/privilege"
+	"github.com/holdfast-edge/holdfast/engine/system/proxy"
 	"github.com/holdfast-edge/holdfast/engine/system/statedir"
 )
 
@@ -46,13 +53,20 @@ func Ready(ctx context.Context, j Joining) (agentfile.File, error) {
 }
 
 // Run runs the agent of a configuration until ctx ends. Of a host that was removed
-// the error is an identity.Refused with api.ReasonRemoved.
-func Run(ctx context.Context, f agentfile.File, version string) (err error) {
+// the error is an identity.Refused with api.ReasonRemoved. On SIGUSR2 it starts its
+// program anew and hands over to it, after leave has ended what else this process
+// serves.
+func Run(ctx context.Context, f agentfile.File, version string, leave func()) (err error) {
+	before, err := handover.Take()
+	if err != nil {
+		return err
+	}
 	state, err := statedir.Open(f.State)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, state.Close()) }()
+	closeState := sync.OnceValue(state.Close)
+	defer func() { err = errors.Join(err, closeState()) }()
 	out, err := state.Log()
 	if err != nil {
 		return err
@@ -85,10 +99,73 @@ func Run(ctx context.Context, f agentfile.File, version string) (err error) {
 	if err != nil {
 		return err
 	}
+	ctx, upgrade := context.WithCancelCause(ctx)
+	defer upgrade(nil)
+	defer upgrades(ctx, log, upgrade)()
+	var inherit func(network, address string) *os.File
+	if before.Any() {
+		inherit = before.Socket
+	}
 	return agent.Run(ctx, agent.Options{
 		Holder: holder, Files: files, State: state, Admission: register, Address: f.IP(), Port: f.Port, Log: log, Version: version, Metrics: f.Metrics,
+		Inherit: inherit,
+		Serving: func() {
+			if err := before.Ready(); err != nil {
+				log.Error("who started this agent does not know that it serves", "err", err.Error())
+			}
+		},
+		Succeed: func(sockets []proxy.Socket) error {
+			leave()
+			if err := closeState(); err != nil {
+				return err
+			}
+			next, err := handover.Start(program(), os.Args[1:], sockets, nextWait)
+			if err == nil {
+				log.Info("the next program serves", "pid", next.Pid)
+			}
+			return err
+		},
 	})
 }
+
+// nextWait is how long the next program may take until it serves: it reads its
+// journal and its spec.
+const nextWait = 30 * time.Second
+
+// upgrades has the agent hand over when it is told to, if there is a program to hand
+// over to. The function that it returns ends that.
+func upgrades(ctx context.Context, log *slog.Logger, upgrade context.CancelCauseFunc) func() {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGUSR2)
+	go func() {
+		for {
+			select {
+			case <-told:
+			case <-ctx.Done():
+				return
+			}
+			if err := handover.Check(program()); err != nil {
+				log.Error("the agent goes on as it is: there is no program to hand over to", "err", err.Error())
+				continue
+			}
+			upgrade(agent.ErrUpgrade)
+		}
+	}()
+	return func() { signal.Stop(told) }
+}
+
+// program is this program's file as it was started: by now another version may be
+// there.
+var program = sync.OnceValue(func() string {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+})
 
 // Removed reports whether an agent ended because its host was shut out.
 func Removed(err error) bool { return identity.ReasonOf(err) == api.ReasonRemoved }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -19,8 +20,9 @@ import (
 const headerWait = 3 * time.Second
 
 // Accept calls serve, each time on a goroutine of its own, for the connections
-// of a listener until it is closed.
-func (f *Front) Accept(ctx context.Context, l net.Listener, serve func(net.Conn)) {
+// of a listener until it is closed. What it returns waits for the calls under way.
+func (f *Front) Accept(ctx context.Context, l net.Listener, serve func(net.Conn)) (wait func()) {
+	var calls sync.WaitGroup
 	f.accept(ctx, func() error {
 		c, err := l.Accept()
 		switch {
@@ -30,10 +32,11 @@ func (f *Front) Accept(ctx context.Context, l net.Listener, serve func(net.Conn)
 			f.Meter.Error()
 			_ = c.Close()
 		default:
-			go serve(c)
+			calls.Go(func() { serve(c) })
 		}
 		return nil
 	})
+	return calls.Wait
 }
 
 // AcceptRaw is Accept without the net package: serve gets a descriptor, and the

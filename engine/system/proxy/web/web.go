@@ -72,7 +72,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 	in := &inlet{conns: make(chan net.Conn), done: make(chan struct{}), addr: l.Addr()}
 	secure := s.front.Now().Certs != nil
 	go func() {
-		s.front.Accept(ctx, l, func(c net.Conn) {
+		handed := s.front.Accept(ctx, l, func(c net.Conn) {
 			w, err := s.front.Now().Unwrap(c)
 			if err != nil {
 				s.front.Meter.Error()
@@ -85,6 +85,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 				_ = c.Close()
 			}
 		})
+		handed() // who was let in is served, also when nobody is any more
 		_ = in.Close()
 	}()
 	if secure {
