@@ -43,6 +43,8 @@ func TestClient(t *testing.T, open func(*testing.T) Fixture) {
 		{"ResultOfAFaultCarriesTheReceipt", (*suite).result},
 		{"NoCommandIsAnError", (*suite).noCommand},
 		{"ManyAskAtOnce", (*suite).many},
+		{"RevisionsAreListed", (*suite).revisions},
+		{"OneOfThoseWhoApplyAtOnce", (*suite).race},
 		{"EndedContexts", (*suite).contexts},
 		{"SlowWatcherLosesNothingUntold", (*suite).slow}, // overwrites the first events
 		{"FleetThatIsGone", (*suite).gone},

@@ -230,7 +230,8 @@ func (s *suite) gone() {
 	_, err2 := s.Client.Events(s.ctx, 0, 10)
 	_, err3 := s.Client.Do(s.ctx, api.Request{Command: weights(s.backend, 7)})
 	_, err4 := s.Client.Watch(s.ctx, 0)
-	for call, err := range map[string]error{"Status": err1, "Events": err2, "Do": err3, "Watch": err4} {
+	_, err5 := s.Client.Revisions(s.ctx)
+	for call, err := range map[string]error{"Status": err1, "Events": err2, "Do": err3, "Watch": err4, "Revisions": err5} {
 		if !errors.Is(err, api.ErrUnreachable) {
 			s.Errorf("%s of a fleet that is gone: %v", call, err)
 		}
