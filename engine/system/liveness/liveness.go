@@ -109,9 +109,6 @@ func (l *Liveness) Status() *member.Status { return l.status.Load() }
 // Counts are of the heartbeats.
 func (l *Liveness) Counts() gossip.Counts { return l.beats.Counts() }
 
-// goodbyeWait is how long the last heartbeats may take.
-const goodbyeWait = time.Second
-
 // Run takes part until ctx ends, and says goodbye; not when the cause is
 // loop.ErrPowerCut.
 func (l *Liveness) Run(ctx context.Context) error {
@@ -139,7 +136,7 @@ func (l *Liveness) Run(ctx context.Context) error {
 		return errors.Join(err, lan.Close(), closed(wan))
 	}
 	l.loop.Tell(hear, member.Shutdown{})
-	err = errors.Join(err, leave(lan, wan))
+	leave(lan, wan)
 	deaf()
 	all.Wait()
 	return err
@@ -152,34 +149,15 @@ func closed(list *gossip.List) error {
 	return list.Close()
 }
 
-// leave says goodbye in the lists, both at once, and does not wait for those who
-// cannot hear it. When it returns the lists have ended.
-func leave(lists ...*gossip.List) error {
-	done := make(chan struct{}, len(lists))
-	open := 0
+// leave says goodbye in the lists, both at once. When it returns they have ended.
+func leave(lists ...*gossip.List) {
+	var all sync.WaitGroup
 	for _, list := range lists {
-		if list == nil {
-			continue
-		}
-		open++
-		go func() {
-			_ = list.Leave() // nobody to hear it is no failure
-			done <- struct{}{}
-		}()
-	}
-	late := time.After(goodbyeWait)
-	for range open {
-		select {
-		case <-done:
-		case <-late:
-			var err error
-			for _, list := range lists {
-				err = errors.Join(err, closed(list))
-			}
-			return err
+		if list != nil {
+			all.Go(func() { _ = list.Leave() }) // nobody to hear it is no failure
 		}
 	}
-	return nil
+	all.Wait()
 }
 
 // SetPeers says which other hosts the fleet has.
@@ -261,7 +239,7 @@ func (l *Liveness) join(ctx context.Context) {
 		wan := l.wan
 		l.wan = nil
 		l.mu.Unlock()
-		_ = leave(wan)
+		leave(wan)
 	}
 	if l.wan != nil {
 		l.seek(l.wan, func(p Peer) bool { return p.Site != l.options.Self.Site }, gossip.WANPort, peers)
