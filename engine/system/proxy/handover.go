@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
+
+	"github.com/holdfast-edge/holdfast/engine/system/proxy/front"
 )
 
 // Socket is a bound listening socket, for the process that comes after this one.
@@ -24,9 +27,9 @@ func (p *Proxy) Sockets() ([]Socket, error) {
 		s := Socket{Network: "tcp", Address: b.address}
 		if b.datagram != nil {
 			s.Network = "udp"
-			s.File, err = b.datagram.File()
+			s.File, err = fileOf(b.datagram, b.address)
 		} else if t, ok := b.listener.(*net.TCPListener); ok {
-			s.File, err = t.File()
+			s.File, err = fileOf(t, b.address)
 		} else {
 			err = fmt.Errorf("a %T is no TCP socket", b.listener)
 		}
@@ -41,15 +44,28 @@ func (p *Proxy) Sockets() ([]Socket, error) {
 	return all, nil
 }
 
-// Leave takes no new connections any more: somebody else has the sockets. Flows of
-// TCP go on to their end. Those of UDP end here, as their datagrams come to the
-// other one from now on.
+// fileOf opens a socket once more. It is not the connection's own File: whoever
+// asks that for its descriptor, as os/exec does, makes the socket block for every
+// process that has it, and an accept that blocks cannot be ended.
+func fileOf(c syscall.Conn, name string) (*os.File, error) {
+	fd, err := front.Dup(c)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Leave takes no new connections any more: somebody else has the sockets. Flows
+// that are open go on to their end: HTTP closes each connection behind its next
+// answer, and of UDP the answers that are under way still come.
 func (p *Proxy) Leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for name, b := range p.bound {
 		p.left = append(p.left, b.front.Meter)
-		p.release(name, b)
+		b.leave()
+		p.ends = append(p.ends, b.end)
+		delete(p.bound, name)
 	}
 }
 

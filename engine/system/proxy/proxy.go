@@ -66,6 +66,7 @@ type binding struct {
 	listener net.Listener // nil for UDP
 	datagram *net.UDPConn // nil otherwise
 	closer   func() error
+	leave    func() // takes nothing new; what is open goes on
 	end      func()
 }
 
@@ -239,7 +240,8 @@ func (p *Proxy) bind(l *balance.Listener, shape string, before *binding) (*bindi
 		_ = c.SetReadBuffer(4 << 20) // bursts are lost in the default one; the kernel caps it
 		s := datagram.New(f, c)
 		go s.Serve(p.ctx)
-		b.datagram, b.closer, b.end = c, func() error { s.Close(); return c.Close() }, s.Close
+		b.datagram, b.closer, b.end = c, func() error { s.Close(); return c.Close() }, func() { s.Close(); _ = c.Close() }
+		b.leave = s.Release
 		return b, nil
 	}
 	ln, err := p.listen(l.Bind, before)
@@ -247,11 +249,13 @@ func (p *Proxy) bind(l *balance.Listener, shape string, before *binding) (*bindi
 		return nil, err
 	}
 	b.listener, b.closer = ln, ln.Close
+	b.leave = func() { _ = b.closer() }
 	switch l.Spec.Protocol {
 	case spec.HTTP, spec.HTTPS:
 		s := web.New(f)
 		go s.Serve(p.ctx, ln)
 		b.end = s.Close
+		b.leave = func() { s.Retire(); _ = b.closer() }
 	case spec.TCP, spec.TLSPassthrough, spec.UDP:
 		s := stream.New(f)
 		go s.Serve(p.ctx, ln)
@@ -274,7 +278,7 @@ func (p *Proxy) listen(address string, before *binding) (net.Listener, error) {
 	if !ok {
 		return nil, fmt.Errorf("proxy: %s cannot be handed over", address)
 	}
-	f, err := t.File()
+	f, err := fileOf(t, address)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ import (
 // socket.
 const flowsMax = 8192
 
+// releasedIdle is how long a flow waits for an answer once its client's datagrams
+// go to another process: longer than any that is still of use.
+const releasedIdle = 3 * time.Second
+
 // bufferSize takes the largest datagram.
 const bufferSize = 64 << 10
 
@@ -31,6 +35,8 @@ type Server struct {
 	mu    sync.Mutex
 	flows map[netip.AddrPort]*udpFlow
 	ended bool
+
+	released atomic.Bool
 }
 
 // udpFlow is one client's datagrams.
@@ -60,10 +66,21 @@ func (s *Server) Serve(ctx context.Context) {
 			if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 				return
 			}
+			if s.released.Load() {
+				<-ctx.Done() // its flows go on, and idle ones are ended
+				return
+			}
 			continue // an ICMP error of an earlier answer; the socket is well
 		}
 		s.datagram(ctx, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), buf[:n])
 	}
+}
+
+// Release takes no more datagrams from the socket. Answers of backends still go
+// to their clients.
+func (s *Server) Release() {
+	s.released.Store(true)
+	_ = s.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 // Close ends all flows; there will be none after it.
@@ -237,6 +254,9 @@ func (s *Server) sweep(done <-chan struct{}) {
 			return
 		}
 		idle := s.front.Now().Spec.Established.D()
+		if s.released.Load() {
+			idle = min(idle, releasedIdle)
+		}
 		before := time.Now().Add(-idle).UnixNano()
 		var old []*udpFlow
 		s.mu.Lock()

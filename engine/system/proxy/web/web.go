@@ -19,8 +19,9 @@ import (
 
 // Server serves one http or https listener.
 type Server struct {
-	front *front.Front
-	http  *http.Server
+	retired atomic.Bool
+	front   *front.Front
+	http    *http.Server
 
 	lookout   lookout
 	recent    atomic.Pointer[recent]
@@ -95,6 +96,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 	}
 }
 
+// Retire has every connection closed behind its next answer, for its clients to
+// come back to whoever serves the listener then. One that is idle stays until its
+// time is over: a request may be on its way.
+func (s *Server) Retire() { s.retired.Store(true) }
+
 // Close ends all connections.
 func (s *Server) Close() {
 	_ = s.http.Close()
@@ -153,6 +159,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	set := s.front.Now()
 	m := s.front.Meter
 	m.Request()
+	if s.retired.Load() {
+		w.Header().Set("Connection", "close") // in HTTP/2 it becomes GOAWAY
+	}
 	c := r.Context().Value(connKey{}).(*clientConn)
 	c.begin()
 	defer c.end(r.ContentLength != 0)
