@@ -151,9 +151,9 @@ func (l *List) SetKeys(r Keyring) error {
 // a wrong key, or damaged.
 func (l *List) Refused() uint64 { return l.log.refused.Load() }
 
-// leaveWait is how long each half of a goodbye may take to be passed on: a round of
-// the list. Heartbeats say it sooner.
-const leaveWait = 600 * time.Millisecond
+// leaveWait is how long each half of a goodbye may take to be passed on. Mostly it is
+// a round of the list; and heartbeats say it sooner.
+const leaveWait = 2 * time.Second
 
 // leavingMeta is the meta data of who is about to leave.
 const leavingMeta = "leaving"
