@@ -64,7 +64,7 @@ func (th *theatre) restart() {
 		th.cut(x)
 	}
 	th.life++
-	th.end = report.NewHostEnd(th.life, th.seen)
+	th.end = report.NewHostEnd(th.life, th.seen, "test")
 	th.notes, th.rev = 0, th.rev+1
 	th.faults, th.inForce, th.orders = map[string]bool{}, map[string]bool{}, map[uint64][]int{} // a new life may be told again
 	th.end.Report(host.Status{Host: "h", Life: th.life, Rev: th.rev}, true)
@@ -152,6 +152,10 @@ func (th *theatre) told(x *term, ev fleet.Event) {
 	case fleet.FaultDone:
 		if x.done[ev.ID]++; x.done[ev.ID] > 1 && strings.HasPrefix(ev.ID, x.name) {
 			th.Fatalf("%s was answered twice to %s", ev.ID, x.name)
+		}
+	case fleet.Agent:
+		if ev.Host != "h" || ev.Version != "test" {
+			th.Fatalf("%+v", ev)
 		}
 	default:
 	}

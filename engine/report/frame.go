@@ -7,6 +7,8 @@ import (
 
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/member"
+	"github.com/holdfast-edge/holdfast/engine/replica"
 	"github.com/holdfast-edge/holdfast/engine/wire"
 )
 
@@ -15,16 +17,18 @@ import (
 
 // The kinds of message. They are on the wire: never renumber.
 const (
-	kindHello   = 1
-	kindWelcome = 2
-	kindPing    = 3
-	kindPong    = 4
-	kindReport  = 5
-	kindTold    = 6
-	kindOrder   = 7
-	kindEvents  = 8
-	kindShare   = 9
-	kindRefused = 10
+	kindHello    = 1
+	kindWelcome  = 2
+	kindPing     = 3
+	kindPong     = 4
+	kindReport   = 5
+	kindTold     = 6
+	kindOrder    = 7
+	kindEvents   = 8
+	kindShare    = 9
+	kindRefused  = 10
+	kindLinks    = 11
+	kindReplicas = 12
 )
 
 // Bounds of what is read, each with its reason.
@@ -60,7 +64,10 @@ const (
 
 // Encoder writes the messages of one line, in one direction. A report is written
 // as what differs from the one before it.
-type Encoder struct{ last host.Status }
+type Encoder struct {
+	last            host.Status
+	members, groups string // as they were written
+}
 
 // Append appends a message in its frame: its length, its kind, its fields.
 func (e *Encoder) Append(b []byte, m Message) []byte {
@@ -79,6 +86,12 @@ func (e *Encoder) Append(b []byte, m Message) []byte {
 	case Report:
 		b = appendReport(append(b, kindReport), &e.last, &m.Report)
 		e.last = m.Status
+	case Links:
+		b = append(b, kindLinks)
+		b = unlessSame(appendMembers(b, &m.Status), start+HeadSize+1, &e.members)
+	case Replicas:
+		b = append(b, kindReplicas)
+		b = unlessSame(appendGroups(b, &m.Status), start+HeadSize+1, &e.groups)
 	case Told:
 		b = m.append(append(b, kindTold))
 	case Order:
@@ -111,8 +124,9 @@ var ErrUnknown = errors.New("report: a message of a kind that is not known")
 
 // Decoder reads the messages of one line.
 type Decoder struct {
-	last host.Status
-	at   instant.Instant // last.At by the host's own clock
+	last    host.Status
+	members member.Status
+	groups  replica.Status
 }
 
 // Read reads what is in a frame, behind its length. Instants of the host are made
@@ -135,6 +149,10 @@ func (d *Decoder) Read(b []byte, clock *Clock, now instant.Instant) (Message, er
 	case kindReport:
 		r := reader{clock: clock, now: now}
 		m = d.readReport(&f, &r)
+	case kindLinks:
+		m = d.readMembers(&f)
+	case kindReplicas:
+		m = d.readGroups(&f)
 	case kindTold:
 		r := reader{clock: clock, now: now}
 		m = r.told(&f)

@@ -11,6 +11,8 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/instant"
+	"github.com/holdfast-edge/holdfast/engine/member"
+	"github.com/holdfast-edge/holdfast/engine/replica"
 )
 
 const (
@@ -37,26 +39,30 @@ type Caller struct {
 // Line is one connection to a host's end.
 type Line struct {
 	Caller
-	sent     uint64 // the newest of what was told that was sent
-	version  uint64 // of the status that was sent
-	changed  bool   // since then
-	owed     *Pong
-	refused  []Refused
-	adopts   bool // it is still to be told of faults
-	settles  bool // and of processes, after what was kept
-	replaced bool
+	sent            uint64 // the newest of what was told that was sent
+	version         uint64 // of the status that was sent
+	changed         bool   // since then
+	owed            *Pong
+	links, replicas uint64 // likewise
+	refused         []Refused
+	adopts          bool // it is still to be told of faults
+	settles         bool // and of processes, after what was kept
+	replaced        bool
 }
 
 // HostEnd is a host's end of all its lines. It is told what the host reports, and
 // what each line says; it says what to send on each, and what to obey.
 type HostEnd struct {
-	life  uint64
-	epoch uint64 // the highest seen
-	took  uint64 // of that epoch's orders
-	lines map[*Line]bool
+	program string // its version
+	life    uint64
+	epoch   uint64 // the highest seen
+	took    uint64 // of that epoch's orders
+	lines   map[*Line]bool
 	// acting is the newest line of the coordinator of that epoch; nil: none.
 	acting *Line
 
+	links     view[member.Status]
+	replicas  view[replica.Status]
 	status    host.Status
 	version   uint64 // of status; 0: there is none yet
 	told      shelf[fleet.Event]
@@ -75,9 +81,9 @@ type inForce struct {
 }
 
 // NewHostEnd returns the end of a host in one of its lives. epoch is the highest that
-// it has seen before; 0: none.
-func NewHostEnd(life, epoch uint64) *HostEnd {
-	h := &HostEnd{life: life, epoch: epoch, lines: map[*Line]bool{}, processes: map[string]fleet.Process{}, faults: map[string]inForce{}}
+// it has seen before; 0: none. version is its program's.
+func NewHostEnd(life, epoch uint64, version string) *HostEnd {
+	h := &HostEnd{program: version, life: life, epoch: epoch, lines: map[*Line]bool{}, processes: map[string]fleet.Process{}, faults: map[string]inForce{}}
 	h.told = shelf[fleet.Event]{most: KeptMax, room: func(ev fleet.Event) int {
 		if n, ok := ev.(fleet.Noted); ok {
 			return len(n.Notes)
@@ -110,6 +116,31 @@ func (h *HostEnd) Report(s host.Status, changed bool) {
 			l.changed = true
 		}
 	}
+}
+
+// view is the newest of something.
+type view[T any] struct {
+	newest  T
+	version uint64 // 0: there is none yet
+}
+
+// Links takes how the host sees the other sites, and reports whether that is news. What is
+// not may wait for the next report.
+func (h *HostEnd) Links(s member.Status) bool {
+	before := &h.links.newest
+	news := h.links.version == 0 || before.Gateway != s.Gateway || before.Isolation != s.Isolation || !slices.Equal(before.Sites, s.Sites)
+	h.links = view[member.Status]{s, h.links.version + 1}
+	return news
+}
+
+// Replicas takes the host's replicas, and reports whether they are news.
+func (h *HostEnd) Replicas(s replica.Status) bool {
+	before := &h.replicas.newest
+	news := before.Mute != s.Mute || !slices.EqualFunc(before.Groups, s.Groups, func(a, b replica.GroupStatus) bool {
+		return a.Group == b.Group && a.Leads == b.Leads && a.Leader == b.Leader && a.Term == b.Term && a.Reason == b.Reason && a.Joint == b.Joint && len(a.Members) == len(b.Members)
+	})
+	h.replicas = view[replica.Status]{s, h.replicas.version + 1}
+	return news
 }
 
 // Tell takes what happened on the host: fleet.Noted, fleet.FaultDone and
@@ -178,7 +209,7 @@ func (h *HostEnd) Join(now instant.Instant, wall time.Time, name string, m Hello
 		called = h.acting == nil || h.acting.Caller != l.Caller
 		h.acting = l
 	}
-	w = Welcome{Life: h.life, Epoch: h.epoch, Pong: h.pong(now, wall, &Pong{Echo: m.Sent, Got: now})}
+	w = Welcome{Version: h.program, Life: h.life, Epoch: h.epoch, Pong: h.pong(now, wall, &Pong{Echo: m.Sent, Got: now})}
 	if m.Epoch == h.epoch {
 		w.Took = h.took
 	}
@@ -229,7 +260,7 @@ func (h *HostEnd) Hear(now instant.Instant, l *Line, m Message) (out Heard) {
 		if acts {
 			out.Share = &m
 		}
-	case Hello, Welcome, Pong, Report, Told, Refused: // nobody who keeps a picture says so
+	case Hello, Welcome, Pong, Report, Links, Replicas, Told, Refused: // nobody who keeps a picture says so
 	}
 	return out
 }
@@ -294,6 +325,12 @@ func (h *HostEnd) Take(now instant.Instant, wall time.Time, l *Line, into []Mess
 	if h.version > l.version {
 		into = append(into, Report{fleet.Report{Status: h.status, Changed: l.changed}})
 		l.version, l.changed = h.version, false
+	}
+	if v := h.links.version; v > l.links {
+		into, l.links = append(into, Links{fleet.Members{Status: h.links.newest}}), v
+	}
+	if v := h.replicas.version; v > l.replicas {
+		into, l.replicas = append(into, Replicas{fleet.Groups{Status: h.replicas.newest}}), v
 	}
 	for range toldEach {
 		n, ev, ok := h.told.next(l.sent)

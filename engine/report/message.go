@@ -31,9 +31,10 @@ type (
 	}
 	// Welcome answers it, and is the first word of a host.
 	Welcome struct {
-		Life  uint64
-		Epoch uint64 // the highest that this host has seen
-		Took  uint64 // the orders of the Hello's epoch that it has taken
+		Version string // of its program
+		Life    uint64
+		Epoch   uint64 // the highest that this host has seen
+		Took    uint64 // the orders of the Hello's epoch that it has taken
 		// Copy says that it wants the events, and has those of Ring up to Last.
 		Copy bool
 		Ring string
@@ -54,6 +55,10 @@ type (
 	}
 	// Report is the newest status of a host.
 	Report struct{ fleet.Report }
+	// Links are how a host sees the other sites, the newest as of reports.
+	Links struct{ fleet.Members }
+	// Replicas are the host's, the newest too.
+	Replicas struct{ fleet.Groups }
 	// Told is something that happened on a host. Numbers count in its life; what has
 	// none is how things are, told to whoever is new.
 	Told struct {
@@ -88,16 +93,18 @@ type (
 	}
 )
 
-func (Hello) message()   {}
-func (Welcome) message() {}
-func (Ping) message()    {}
-func (Pong) message()    {}
-func (Report) message()  {}
-func (Told) message()    {}
-func (Order) message()   {}
-func (Events) message()  {}
-func (Share) message()   {}
-func (Refused) message() {}
+func (Hello) message()    {}
+func (Welcome) message()  {}
+func (Ping) message()     {}
+func (Pong) message()     {}
+func (Report) message()   {}
+func (Links) message()    {}
+func (Replicas) message() {}
+func (Told) message()     {}
+func (Order) message()    {}
+func (Events) message()   {}
+func (Share) message()    {}
+func (Refused) message()  {}
 
 // Do is what an order asks for.
 //

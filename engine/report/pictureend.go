@@ -111,7 +111,7 @@ func (p *PictureEnd) Hello(now instant.Instant) Hello {
 
 // Welcome takes the host's answer: from here on the line stands.
 func (p *PictureEnd) Welcome(now instant.Instant, w Welcome) []fleet.Event {
-	var out []fleet.Event
+	out := []fleet.Event{fleet.Agent{Host: p.host, Version: w.Version}}
 	if w.Life != p.life {
 		for id := range p.waits { // another life has no faults
 			if p.waits[id].sent {
@@ -232,6 +232,12 @@ func (p *PictureEnd) Hear(now instant.Instant, m Message) fleet.Event {
 	case Report:
 		m.Status.Host = p.host // whatever it calls itself
 		return m.Report
+	case Links:
+		m.Status.Self.Name = p.host
+		return m.Members
+	case Replicas:
+		m.Host, m.Status.Host = p.host, p.host
+		return m.Groups
 	case Told:
 		if m.Number > 0 {
 			if m.Number <= p.heard {
@@ -244,7 +250,7 @@ func (p *PictureEnd) Hear(now instant.Instant, m Message) fleet.Event {
 			e.Host = p.host
 			return e
 		case fleet.Adopt:
-			e.Host = p.host
+			e.Host, e.Order.Host = p.host, p.host
 			return e
 		case fleet.FaultDone:
 			w, waits := p.waits[e.ID]

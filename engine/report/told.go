@@ -107,7 +107,7 @@ func fitting(notes []host.Note) int {
 		for _, s := range []string{e.Text, e.Reason, e.By, e.Receipt} {
 			size += min(len(s), textMax)
 		}
-		if size += 8 * nameMax; size > FrameMax/2 {
+		if size += 8 * nameMax; size > FrameMax/8 {
 			return i
 		}
 	}

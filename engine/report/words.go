@@ -16,13 +16,14 @@ const (
 	helloTook   = 6
 	helloSent   = 7
 
-	welcomeLife  = 1
-	welcomeEpoch = 2
-	welcomeTook  = 3
-	welcomeCopy  = 4
-	welcomeRing  = 5
-	welcomeLast  = 6
-	welcomePong  = 7
+	welcomeLife    = 1
+	welcomeEpoch   = 2
+	welcomeTook    = 3
+	welcomeCopy    = 4
+	welcomeRing    = 5
+	welcomeLast    = 6
+	welcomePong    = 7
+	welcomeVersion = 8
 
 	pingSent = 1
 	pingTook = 2
@@ -85,6 +86,7 @@ func (m Welcome) append(b []byte) []byte {
 	b = wire.AppendYes(b, welcomeCopy, m.Copy)
 	b = wire.AppendBytes(b, welcomeRing, cut(m.Ring, sentenceMax))
 	b = wire.AppendNumber(b, welcomeLast, uint64(m.Last))
+	b = wire.AppendBytes(b, welcomeVersion, cut(m.Version, sentenceMax))
 	b, mark := wire.Begin(b, welcomePong)
 	return wire.End(m.Pong.append(b), mark)
 }
@@ -105,6 +107,8 @@ func readWelcome(f *wire.Fields) Message {
 			m.Ring = f.Text(sentenceMax)
 		case welcomeLast:
 			m.Last = api.Seq(f.Number())
+		case welcomeVersion:
+			m.Version = f.Text(sentenceMax)
 		case welcomePong:
 			g := f.Fields()
 			m.Pong = readPongFields(&g)

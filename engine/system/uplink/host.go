@@ -14,6 +14,8 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/host"
+	"github.com/holdfast-edge/holdfast/engine/member"
+	"github.com/holdfast-edge/holdfast/engine/replica"
 	"github.com/holdfast-edge/holdfast/engine/report"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
@@ -26,10 +28,11 @@ type HostOptions struct {
 	// Life is which of its lives the host is in; a later one has a higher number.
 	Life uint64
 	// Epoch is the highest that the host saw in its lives before; 0: none.
-	Epoch  uint64
-	Clock  *loop.Clock
-	Log    *slog.Logger
-	Holder *identity.Holder
+	Epoch   uint64
+	Version string // of this program
+	Clock   *loop.Clock
+	Log     *slog.Logger
+	Holder  *identity.Holder
 	// Spec, Order and Fault are what the coordinator wants done.
 	Spec  func(report.SetSpec)
 	Order func(host.Order)
@@ -60,7 +63,7 @@ type near struct {
 
 // NewHost returns a Host that nobody has called.
 func NewHost(o HostOptions) *Host {
-	return &Host{options: o, end: report.NewHostEnd(o.Life, o.Epoch), lines: map[*report.Line]*near{}}
+	return &Host{options: o, end: report.NewHostEnd(o.Life, o.Epoch, o.Version), lines: map[*report.Line]*near{}}
 }
 
 // Protocol is what the host's agent serves on its port.
@@ -83,10 +86,34 @@ func (h *Host) Done(d fleet.FaultDone) { h.with(func(e *report.HostEnd) { e.Tell
 // Process takes what became of a backend's process.
 func (h *Host) Process(p fleet.Process) { h.with(func(e *report.HostEnd) { e.Tell(p) }) }
 
+// Links takes how the host sees the other sites, once a second and whenever that
+// changes, and Replicas its replicas. They are not to be changed any more.
+func (h *Host) Links(s member.Status) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.end.Links(s) {
+		h.wake()
+	}
+}
+
+// Replicas takes the host's replicas.
+func (h *Host) Replicas(s replica.Status) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.end.Replicas(s) {
+		h.wake()
+	}
+}
+
 func (h *Host) with(do func(*report.HostEnd)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	do(h.end)
+	h.wake()
+}
+
+// wake has all lines look for something to send. The caller holds the lock.
+func (h *Host) wake() {
 	for _, n := range h.lines {
 		wake(n.wake)
 	}

@@ -116,7 +116,7 @@ func (s *stage) host(name string, life uint64, address string) *agent {
 		do()
 	}
 	a.Host = uplink.NewHost(uplink.HostOptions{
-		Life: life, Clock: loop.NewClock(), Log: s.logger(), Holder: holder,
+		Life: life, Version: "1.2.3", Clock: loop.NewClock(), Log: s.logger(), Holder: holder,
 		Spec:   func(x report.SetSpec) { with(func() { a.specs = append(a.specs, x) }) },
 		Order:  func(o host.Order) { with(func() { a.orders = append(a.orders, o) }) },
 		Fault:  func(o fleet.FaultOrder) { with(func() { a.faults = append(a.faults, o) }) },

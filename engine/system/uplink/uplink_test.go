@@ -9,6 +9,8 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/host"
 	"github.com/holdfast-edge/holdfast/engine/id"
+	"github.com/holdfast-edge/holdfast/engine/member"
+	"github.com/holdfast-edge/holdfast/engine/replica"
 	"github.com/holdfast-edge/holdfast/engine/system/uplink"
 )
 
@@ -51,9 +53,11 @@ func TestBothWays(t *testing.T) {
 	a.Note(note("fails"))
 	a.Done(fleet.FaultDone{ID: "f1"})
 	a.Process(fleet.Process{Backend: "shop-1", PID: 12, Running: true})
+	a.Links(member.Status{Self: member.Host{Name: "liar", Site: "tokyo"}, Sites: []member.SiteStatus{{Site: "osaka", State: member.StateCut}}})
+	a.Replicas(replica.Status{Host: "liar", Segments: 2})
 	until(t, "the keeper has it all", func() bool {
 		return k.has(func() bool {
-			return len(k.told) == 4 && k.reports["tokyo-1"].Status.Rev == 4 && k.reports["tokyo-1"].Changed
+			return len(k.told) == 7 && k.reports["tokyo-1"].Status.Rev == 4 && k.reports["tokyo-1"].Changed
 		})
 	})
 	k.mu.Lock()
@@ -71,13 +75,19 @@ func TestBothWays(t *testing.T) {
 			ok = ev.ID == "f1"
 		case fleet.Process:
 			ok = ev.PID == 12
+		case fleet.Agent:
+			ok = ev.Host == "tokyo-1" && ev.Version == "1.2.3"
+		case fleet.Members:
+			ok = ev.Status.Self.Name == "tokyo-1" && ev.Status.Sites[0].State == member.StateCut
+		case fleet.Groups:
+			ok = ev.Host == "tokyo-1" && ev.Status.Host == "tokyo-1" && ev.Status.Segments == 2
 		default:
 		}
 		if !ok {
 			t.Errorf("%+v", ev)
 		}
 	}
-	if len(kinds) != 4 {
+	if len(kinds) != 7 {
 		t.Errorf("told %v", kinds)
 	}
 }
