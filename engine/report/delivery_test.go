@@ -199,7 +199,7 @@ func (th *theatre) note() {
 	var notes []host.Note
 	for range rapid.IntRange(1, 3).Draw(th.T, "notes") {
 		th.notes++
-		notes = append(notes, host.Note{Event: api.Event{Text: fmt.Sprintf("%d/%06d", th.life, th.notes)}})
+		notes = append(notes, host.Note{Event: api.Event{Text: fmt.Sprintf("%03d/%06d", th.life, th.notes)}})
 	}
 	th.end.Tell(fleet.Noted{Notes: notes})
 }
@@ -333,7 +333,7 @@ func (th *theatre) check(newest *term) {
 		}
 	}
 	for n := 1; n <= th.notes; n++ { // of the last life: an earlier one took its own with it
-		if text := fmt.Sprintf("%d/%06d", th.life, n); !taken[text] {
+		if text := fmt.Sprintf("%03d/%06d", th.life, n); !taken[text] {
 			th.Fatalf("no coordinator took note %s", text)
 		}
 	}
