@@ -97,12 +97,31 @@ func (f *Facts) look(ctx context.Context, l look) ([]facts.Answer, bool) {
 	}
 	one, done := context.WithTimeout(ctx, lookFor)
 	defer done()
+	f.q.start(func() { f.here(one, done) })
 	a := f.q.forward(one, f.group, askWatch, l.bytes())
 	if a.Reason != "" {
 		return nil, false
 	}
 	answers, err := parseAnswers(a.Result)
 	return answers, err == nil
+}
+
+// here ends a look elsewhere when this host has the facts itself: it was founded, or
+// filled, while others were asked.
+func (f *Facts) here(ctx context.Context, found func()) {
+	for ctx.Err() == nil {
+		changed := f.q.Changed()
+		if f.q.serves(f.group) {
+			found()
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-f.q.ctx.Done():
+			return
+		}
+	}
 }
 
 // seen looks at this host's facts. It reports false when there are none here.
