@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type factsRun struct {
 	Name     string
 	Clients  int
 	Seed     uint64
+	Prefix   string
 	Keys     int
 	Think    time.Duration
 	Patience time.Duration
@@ -75,7 +77,7 @@ func factsClients(config string) error {
 	}
 	out := bufio.NewWriter(os.Stdout)
 	print := json.NewEncoder(out)
-	w := &lab.Workload{Keys: run.Keys, Think: run.Think, Patience: run.Patience, Clock: monotonic, Done: func(o *lab.Operation) {
+	w := &lab.Workload{Prefix: run.Prefix, Keys: run.Keys, Think: run.Think, Patience: run.Patience, Clock: monotonic, Done: func(o *lab.Operation) {
 		_ = print.Encode(o)
 		_ = out.Flush() // also what was heard just before a kill counts
 	}}
@@ -135,6 +137,9 @@ type factsLoad struct {
 	errs []error
 }
 
+// factsLoads counts them: each has keys of its own.
+var factsLoads atomic.Int64
+
 // loadFacts begins the workload. own makes the credentials of a host that has no
 // agent, for each site; near says which hosts a site's clients ask first.
 func loadFacts(t *testing.T, f *lab.Fleet, group replica.GroupID, seed uint64, own func(name, site, dir string)) *factsLoad {
@@ -144,15 +149,16 @@ func loadFacts(t *testing.T, f *lab.Fleet, group replica.GroupID, seed uint64, o
 		t.Fatal(err)
 	}
 	l := &factsLoad{}
+	number := factsLoads.Add(1)
 	hosts := map[string]string{}
 	for _, h := range f.All() {
 		hosts[h.Name] = agentAddress(h)
 	}
 	for _, s := range f.Sites {
-		dir := filepath.Join(f.Dir, "facts-"+s.Name+"-"+fmt.Sprint(seed))
+		dir := filepath.Join(f.Dir, fmt.Sprintf("facts-%s-%d", s.Name, number))
 		run := factsRun{
 			Identity: filepath.Join(dir, "identity"), Dir: dir, Hosts: hosts, Group: group, Name: s.Name, Clients: 3, Seed: seed,
-			Keys: 4, Think: 30 * time.Millisecond, Patience: 3 * time.Second,
+			Prefix: fmt.Sprintf("lab/%d/", number), Keys: 4, Think: 30 * time.Millisecond, Patience: 3 * time.Second,
 		}
 		for _, h := range s.Hosts {
 			run.Order = append(run.Order, h.Name)

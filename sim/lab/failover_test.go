@@ -34,6 +34,9 @@ func leader(t *testing.T, all []*lab.Agent, group replica.GroupID) *lab.Agent {
 	return first
 }
 
+// failoverLoosely bounds the median on a machine that many tests share.
+const failoverLoosely = time.Second
+
 // failoverRounds is how often the leader is killed for a median.
 const failoverRounds = 11
 
@@ -91,7 +94,7 @@ func TestReplicasFailover(t *testing.T) {
 	took := failover(t, all, replicaGroup, load)
 	load.stop(t)
 	t.Logf("leader killed -> next acknowledged write: median %v of %v", took[len(took)/2], took)
-	if took[len(took)/2] > time.Second {
+	if took[len(took)/2] > failoverLoosely {
 		t.Errorf("the median failover took %v; the promise is 300 ms on a quiet machine", took[len(took)/2])
 	}
 }

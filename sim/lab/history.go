@@ -76,6 +76,8 @@ func (e *UnknownError) Unwrap() error { return e.Err }
 // Workload uses facts as clients do that share few keys: they read, they write, and
 // they write if what they read is still so.
 type Workload struct {
+	// Prefix of the keys. A history begins with keys that nobody wrote before.
+	Prefix   string
 	Keys     int           // in use at a time
 	Think    time.Duration // between two operations of a client, at most
 	Patience time.Duration // for one operation
@@ -150,7 +152,7 @@ func (w *Workload) key(r *rand.Rand) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.used++
-	return fmt.Sprintf("lab/%d-%d", r.IntN(w.Keys), w.used/(keyFor*w.Keys))
+	return fmt.Sprintf("%s%d-%d", w.Prefix, r.IntN(w.Keys), w.used/(keyFor*w.Keys))
 }
 
 func (w *Workload) done(o *Operation) {
