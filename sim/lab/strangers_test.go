@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
@@ -92,7 +93,7 @@ func (r *running) strangers() {
 			answer, err = io.ReadAll(c)
 		}
 		r.Logf("a foreign certificate, %s: %.300q, %v", protocol, answer, err)
-		if err == nil && len(answer) > 0 && c.ConnectionState().NegotiatedProtocol != "holdfast-api/1" {
+		if refused := strings.HasPrefix(string(answer), "HTTP/1.1 403 "); err == nil && len(answer) > 0 && !refused {
 			r.Errorf("a stranger with %s is answered: %.300q", protocol, answer)
 		}
 		_ = raw.Close()
