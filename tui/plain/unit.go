@@ -16,7 +16,8 @@ func (s *shell) unitCommand() *cobra.Command {
 		Long: `Print a systemd unit that runs the agent with the least privileges: a user of its
 own, no capability but to bind low ports, and a file system that it cannot write but
 for its state directory, /var/lib/holdfast. It is started again whenever it ends,
-unless this host was removed from the fleet.`,
+unless this host was removed from the fleet. systemctl reload replaces it by the
+program that is there now, without dropping a connection.`,
 		Example: "  holdfast agent unit | sudo tee /etc/systemd/system/holdfast.service",
 		RunE: func(*cobra.Command, []string) error {
 			program, err := os.Executable()
@@ -47,14 +48,15 @@ unless this host was removed from the fleet.`,
 const unitText = `# Made by holdfast agent unit. Changes belong in a drop-in: systemctl edit holdfast
 [Unit]
 Description=Holdfast agent: high availability for edge sites
-Documentation=man:holdfast(1)
 Wants=network-online.target
 After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-Type=exec
+Type=notify
+NotifyAccess=all
 ExecStart=%[1]s agent -c %[2]s
+ExecReload=/bin/kill -USR2 $MAINPID
 Restart=always
 RestartSec=1
 RestartPreventExitStatus=3

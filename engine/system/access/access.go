@@ -143,7 +143,33 @@ func DialAs(dir string, addresses ...string) (*remote.Several, error) {
 	if err != nil {
 		return nil, err
 	}
+	renewPerson(holder, files, addresses)
 	return Dial(holder, addresses...)
+}
+
+// renewWait bounds what the renewal of a person's certificate holds up: the one
+// there is still good, and the next command tries again.
+const renewWait = 2 * time.Second
+
+// renewPerson gets the next certificate of a person whose present one is two thirds
+// over. Who uses it never has to think of it; who was away for longer than it lasts
+// asks an administrator.
+func renewPerson(h *identity.Holder, files identity.Files, addresses []string) {
+	leaf := h.Credentials().Chain[0]
+	from := leaf.NotBefore.Add(identity.Backdate)
+	now := time.Now()
+	if h.Self().Person == "" || now.After(leaf.NotAfter) || now.Before(from.Add(leaf.NotAfter.Sub(from)*2/3)) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), renewWait)
+	defer cancel()
+	var all []string
+	for _, a := range addresses {
+		if full, err := Address(a); err == nil {
+			all = append(all, full)
+		}
+	}
+	_ = h.RenewSelf(ctx, files.SaveHost, all...)
 }
 
 // Address completes an agent's address: its port may be left out.

@@ -164,10 +164,24 @@ func (h *Holder) schedule(jitter float64) Schedule {
 	return Schedule{From: leaf.NotBefore.Add(Backdate), Until: leaf.NotAfter, Jitter: jitter}
 }
 
+// RenewSelf renews the identity once, by any of these agents. What comes is stored
+// by save before it is used.
+func (h *Holder) RenewSelf(ctx context.Context, save func(Credentials) error, addresses ...string) error {
+	use := x509.ExtKeyUsageServerAuth
+	if h.Self().Person != "" {
+		use = x509.ExtKeyUsageClientAuth
+	}
+	return h.renewAs(ctx, use, func(ctx context.Context, csr []byte) (Granted, error) { return h.Renew(ctx, csr, addresses...) }, save)
+}
+
 // renewWait is how long one try may take.
 const renewWait = 30 * time.Second
 
 func (h *Holder) renew(ctx context.Context, source Source, save func(Credentials) error) error {
+	return h.renewAs(ctx, x509.ExtKeyUsageServerAuth, source, save)
+}
+
+func (h *Holder) renewAs(ctx context.Context, use x509.ExtKeyUsage, source Source, save func(Credentials) error) error {
 	ctx, cancel := context.WithTimeout(ctx, renewWait)
 	defer cancel()
 	key, csr, err := NewRequest()
@@ -182,7 +196,7 @@ func (h *Holder) renew(ctx context.Context, source Source, save func(Credentials
 	if len(next.Keys) == 0 {
 		next.Keys = h.Credentials().Keys // an authority of this host knows of none
 	}
-	if err := h.fits(next); err != nil {
+	if err := h.fits(next, use); err != nil {
 		return err
 	}
 	if err := save(next); err != nil {
@@ -194,11 +208,11 @@ func (h *Holder) renew(ctx context.Context, source Source, save func(Credentials
 // fits checks that what came can replace what is: the same name, its own key,
 // good now, and longer than before. A source that is wrong must not lock a host
 // out of its fleet.
-func (h *Holder) fits(next Credentials) error {
+func (h *Holder) fits(next Credentials, use x509.ExtKeyUsage) error {
 	if err := matches(next); err != nil {
 		return err
 	}
-	p, err := Trust{Fleet: h.Self().Fleet, Roots: next.Roots}.Accept(time.Now(), next.Chain, x509.ExtKeyUsageServerAuth)
+	p, err := Trust{Fleet: h.Self().Fleet, Roots: next.Roots}.Accept(time.Now(), next.Chain, use)
 	if err != nil {
 		return err
 	}

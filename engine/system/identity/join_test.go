@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -368,4 +369,26 @@ func FuzzJoinMessages(f *testing.F) {
 			t.Errorf("a stranger's bytes reach a terminal: %q", err)
 		}
 	})
+}
+
+// TestPeopleRenewThemselves: a person's certificate is followed by one that lasts
+// longer, with the same name and role, which is stored before it is used; what cannot
+// be stored is not used.
+func TestPeopleRenewThemselves(t *testing.T) {
+	t.Parallel()
+	a := startAgent(t)
+	ada := identity.Name{Fleet: host("x").Fleet, Person: "ada", Role: api.RoleOperator}
+	h := must(identity.NewHolder(credentials(a.authority, time.Now(), ada, time.Hour), nil))
+	until := h.Until()
+	full := errors.New("the disk is full")
+	if err := h.RenewSelf(t.Context(), func(identity.Credentials) error { return full }, a.address); !errors.Is(err, full) || !h.Until().Equal(until) {
+		t.Errorf("what was not stored: %v, until %s", err, h.Until())
+	}
+	var stored identity.Credentials
+	if err := h.RenewSelf(t.Context(), func(c identity.Credentials) error { stored = c; return nil }, a.address); err != nil {
+		t.Fatal(err)
+	}
+	if self := h.Self(); self != ada || !h.Until().After(until) || !stored.Chain[0].Equal(h.Credentials().Chain[0]) {
+		t.Errorf("%s until %s, it was %s until %s", self, h.Until(), ada, until)
+	}
 }

@@ -25,7 +25,9 @@ const (
 // lacks reports whether an answer says that this host cannot serve the group at all,
 // so another should.
 func lacks(why replica.Reason) bool {
-	switch why { //exhaustive:ignore // the others are about the request or the group
+	// The others are about the request or the group.
+	//exhaustive:ignore
+	switch why {
 	case replica.ReasonNoGroup, replica.ReasonWitness, replica.ReasonLost, replica.ReasonRemoved, replica.ReasonHalted,
 		replica.ReasonJournalFull, replica.ReasonJournalSlow, replica.ReasonJournalFailed:
 		return true

@@ -226,7 +226,9 @@ func (q *Quorum) note(n replica.Note) {
 		return
 	}
 	level := slog.LevelWarn
-	switch n.Reason { //exhaustive:ignore // all others are worth a look
+	// All others are worth a look.
+	//exhaustive:ignore
+	switch n.Reason {
 	case replica.ReasonLeads:
 		level = slog.LevelInfo
 	case replica.ReasonHalted, replica.ReasonJournalFailed, replica.ReasonJournalRotten:
