@@ -18,8 +18,11 @@ import (
 var (
 	numbers  = rapid.Uint64()
 	commands = rapid.SampledFrom([]api.Command{
-		api.SetWeights{Weights: []api.Weight{{Backend: "a", Weight: 5}, {Backend: "b"}}}, api.Drain{Target: id.To(id.KindHost, "a"), For: time.Minute},
-		api.Undrain{Target: id.To(id.KindBackend, "b")}, api.Force{Backend: "a", Health: api.Down}, api.Unforce{Backend: "a"},
+		api.SetWeights{Weights: []api.Weight{{Backend: "a", Weight: 5}, {Backend: "b"}}},
+		api.Drain{Target: id.To(id.KindHost, "a"), For: time.Minute},
+		api.Undrain{Target: id.To(id.KindBackend, "b")},
+		api.Force{Backend: "a", Health: api.Down},
+		api.Unforce{Backend: "a"},
 	})
 )
 

@@ -137,9 +137,16 @@ func TestUnknownFieldsAreSkipped(t *testing.T) {
 	var p pipe
 	h := newBusyHost(3)
 	for _, m := range []report.Message{
-		report.Hello{Epoch: 7, Ring: "e7"}, report.Welcome{Life: 3, Pong: report.Pong{Took: 9}}, report.Ping{Took: 3}, report.Pong{Took: 4},
-		report.Told{Number: 3, Event: fleet.FaultDone{ID: "f1"}}, report.Order{Number: 3, Do: report.Fault{}}, report.Events{Ring: "e7", Events: []api.Event{{Seq: 3}}},
-		report.Share{Key: "words"}, report.Refused{Number: 3}, report.Report{Report: fleet.Report{Status: h.second(1)}},
+		report.Hello{Epoch: 7, Ring: "e7"},
+		report.Welcome{Life: 3, Pong: report.Pong{Took: 9}},
+		report.Ping{Took: 3},
+		report.Pong{Took: 4},
+		report.Told{Number: 3, Event: fleet.FaultDone{ID: "f1"}},
+		report.Order{Number: 3, Do: report.Fault{}},
+		report.Events{Ring: "e7", Events: []api.Event{{Seq: 3}}},
+		report.Share{Key: "words"},
+		report.Refused{Number: 3},
+		report.Report{Report: fleet.Report{Status: h.second(1)}},
 	} {
 		b := more(p.enc.Append(nil, m))
 		got, err := p.dec.Read(b[report.HeadSize:], nil, 0)
@@ -186,14 +193,17 @@ func FuzzRead(f *testing.F) {
 	for _, m := range []report.Message{
 		report.Hello{Epoch: 7, Ring: "e7", Grew: "e6", GrewAt: 5, Life: 3, Took: 4, Sent: 5},
 		report.Welcome{Life: 3, Epoch: 7, Took: 9, Copy: true, Ring: "e6", Last: 4, Pong: report.Pong{Echo: 1, Got: 2, Sent: 3, Wall: time.Unix(5, 6)}},
-		report.Ping{Sent: 5, Took: 3}, report.Pong{Echo: 1, Got: 2, Sent: 3, Wall: time.Unix(5, 6), Took: 4},
+		report.Ping{Sent: 5, Took: 3},
+		report.Pong{Echo: 1, Got: 2, Sent: 3, Wall: time.Unix(5, 6), Took: 4},
 		report.Told{Number: 3, Event: fleet.Noted{Notes: []host.Note{{At: 5, Event: api.Event{Text: "fails", At: time.Unix(7, 8)}, After: 1, Follows: true}}}},
-		report.Told{Number: 3, Event: fleet.FaultDone{ID: "f1", At: 5, Err: "no"}}, report.Told{Event: fleet.Adopt{By: "kim", Since: 5}},
+		report.Told{Number: 3, Event: fleet.FaultDone{ID: "f1", At: 5, Err: "no"}},
+		report.Told{Event: fleet.Adopt{By: "kim", Since: 5}},
 		report.Told{Number: 4, Event: fleet.Process{Backend: "a", PID: 5, Running: true}},
 		report.Order{Number: 3, Do: report.Fault{FaultOrder: fleet.FaultOrder{ID: "f1", Kind: api.FaultKill}}},
 		report.Order{Number: 3, Do: report.Obey{Order: host.Order{Command: api.Unforce{Backend: "a"}, Cause: 5}}},
 		report.Order{Number: 3, Do: report.SetSpec{Keep: fleet.Keep{Rev: 5, Text: "fleet: demo"}, Cause: 5}},
-		report.Events{Ring: "e7", After: 2, Events: []api.Event{{Seq: 3, Text: "x"}}}, report.Share{Key: "words", Value: []byte("v")},
+		report.Events{Ring: "e7", After: 2, Events: []api.Event{{Seq: 3, Text: "x"}}},
+		report.Share{Key: "words", Value: []byte("v")},
 		report.Refused{Number: 3, Reason: api.ReasonOldEpoch, Detail: "d"},
 	} {
 		f.Add(enc.Append(nil, m))

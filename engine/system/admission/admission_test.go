@@ -86,3 +86,53 @@ func TestTwoAgentsOneToken(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyJoinsWithoutAMajority: a token that cannot be marked as used lets nobody
+// in, and is good when the facts can be written again. To renew needs no facts.
+func TestNobodyJoinsWithoutAMajority(t *testing.T) {
+	r, first := newRig(t)
+	second := r.join(first, "osaka-1")
+	token := r.token(first, api.IssueToken{Host: "osaka-2"})
+	r.group.lose(true)
+	if _, err := identity.Join(t.Context(), []string{first.address, second.address}, token, "osaka-2"); err == nil {
+		t.Fatal("a host came in that nobody wrote down")
+	}
+	_, csr, err := identity.NewRequest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err := second.holder.Renew(t.Context(), csr, first.address); err != nil || len(g.Chain) == 0 {
+		t.Errorf("a host that is in cannot renew: %v", err)
+	}
+	r.group.lose(false)
+	if _, err := identity.Join(t.Context(), []string{first.address}, token, "osaka-2"); err != nil {
+		t.Errorf("the facts can be written again: %v", err)
+	}
+}
+
+// TestWhatIsOverLetsNobodyIn: a token after its use, one that was taken back, one for
+// another host, and one of another fleet.
+func TestWhatIsOverLetsNobodyIn(t *testing.T) {
+	r, first := newRig(t)
+	join := func(token identity.Token, name string) error {
+		_, err := identity.Join(t.Context(), []string{first.address}, token, name)
+		return err
+	}
+	used := r.token(first, api.IssueToken{Host: "osaka-1"})
+	if err := join(used, "osaka-1"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "a stolen token after its use", join(used, "osaka-1"), api.ReasonTokenUsed)
+	void := r.token(first, api.IssueToken{Site: "osaka"})
+	r.admit(first, api.VoidToken{ID: void.ID}, "")
+	if err := join(void, "osaka-2"); err == nil {
+		t.Error("a token that was taken back lets somebody in")
+	}
+	other := r.token(first, api.IssueToken{Host: "osaka-2"})
+	if err := join(other, "osaka-3"); err == nil {
+		t.Error("a token for osaka-2 lets osaka-3 in")
+	}
+	foreign := must(identity.NewAuthority(fleetName, time.Now()))
+	stranger := identity.NewToken(identity.Hash(foreign.Roots()[0]))
+	want(t, "a token of another fleet", join(stranger, "osaka-2"), api.ReasonCertificateForeign)
+}

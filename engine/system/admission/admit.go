@@ -63,7 +63,9 @@ func (r *Register) removeHost(ctx context.Context, now time.Time, by, name strin
 		return err
 	}
 	txn := facts.Txn{Under: under, If: []facts.Cond{was.is(key)}, Ops: []facts.Op{
-		{Key: key, Delete: true}, {Key: prefixSigns + name, Delete: true}, {Key: prefixHas + name, Delete: true},
+		{Key: key, Delete: true},
+		{Key: prefixSigns + name, Delete: true},
+		{Key: prefixHas + name, Delete: true},
 		put(gone, removal{upTo(now, was.value.Since), by}),
 	}}
 	if ring.revision != 0 {

@@ -151,7 +151,7 @@ func open(o Options) (a *Agent, err error) {
 		return nil, fmt.Errorf("agent: the fleet's keys for heartbeats: %w", err)
 	}
 	a.uplink = uplink.NewHost(uplink.HostOptions{
-		Life: a.life, Clock: a.clock, Log: o.Log, Holder: a.holder,
+		Life: a.life, Version: o.Version, Clock: a.clock, Log: o.Log, Holder: a.holder,
 		Spec: a.ordered, Order: a.obey, Fault: a.fault, Share: a.share,
 		Called: a.called, Hung: a.hung,
 	})

@@ -362,7 +362,14 @@ func TestAFleetOfAgents(t *testing.T) {
 	for name := range w.agents {
 		w.see(name, "all is well", well)
 	}
-	s := w.see("s1-1", "each site votes", func(s *api.Status) bool { return voters(s, "fleet") == 3 })
+	s := w.see("s1-1", "each site votes, and its group is well", func(s *api.Status) bool {
+		for _, g := range []string{"site-s1", "site-s2", "site-s3"} {
+			if x, ok := s.Group(g); !ok || x.State != api.StateOK {
+				return false
+			}
+		}
+		return voters(s, "fleet") == 3
+	})
 	first := s.Coordinator
 	follower := w.other(first.Host)
 	r := w.do(follower.name, api.Drain{Target: id.To(id.KindBackend, "web-s1-2")})

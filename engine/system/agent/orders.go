@@ -57,14 +57,18 @@ func (a *Agent) hung(c report.Caller) {
 
 // membersChanged passes on who lives.
 func (a *Agent) membersChanged([]member.Change) {
-	a.pictures.tell(fleet.Members{Status: *a.liveness.Status()})
+	s := *a.liveness.Status()
+	a.pictures.tell(fleet.Members{Status: s})
+	a.uplink.Links(s)
 }
 
 // watchGroups passes on how this host's replicas stand.
 func (a *Agent) watchGroups(ctx context.Context) {
 	for ctx.Err() == nil {
 		changed := a.quorum.Changed()
-		a.pictures.tell(fleet.Groups{Host: a.options.Host, Status: a.quorum.Status()})
+		s := a.quorum.Status()
+		a.pictures.tell(fleet.Groups{Host: a.options.Host, Status: s})
+		a.uplink.Replicas(s)
 		pause(ctx, changed, time.Second)
 	}
 }

@@ -139,6 +139,8 @@ func exchanges(ctx context.Context, addresses []string, config *tls.Config, ask 
 
 // local reports whether another agent may say yes where one said no.
 func local(no api.Reason) bool {
+	// The others are about who asks, and the same everywhere.
+	//exhaustive:ignore
 	switch no {
 	case api.ReasonSignsElsewhere, api.ReasonHostUnreachable, api.ReasonBusy, api.ReasonStopping, api.ReasonCertificateForeign, api.ReasonCertificateEarly:
 		return true

@@ -103,7 +103,6 @@ type agent struct {
 	faults []fleet.FaultOrder
 	shares map[string]string
 	calls  []string // "called a 3", "hung a 3"
-	block  chan struct{}
 }
 
 func (s *stage) host(name string, life uint64, address string) *agent {
@@ -158,7 +157,6 @@ type keeper struct {
 	ring    api.Ring
 	ahead   map[string]time.Duration
 	later   uint64
-	wait    chan struct{} // nil: Tell does not wait
 }
 
 func (s *stage) keeper(name string, o uplink.LinesOptions) *keeper {
