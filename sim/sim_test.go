@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	seeds   = flag.Int("seeds", 40, "how many seeds TestSeeds runs")
+	seeds   = flag.Int("seeds", 24, "how many seeds TestSeeds runs")
 	from    = flag.Uint64("from", 1, "the first of them")
 	seed    = flag.Uint64("seed", 0, "run this seed only")
 	verbose = flag.Bool("v", false, "print what happens, with -seed")
