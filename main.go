@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/audit"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/access"
@@ -176,19 +176,14 @@ func runAgent(ctx context.Context, o plain.AgentOptions) error {
 	if err != nil {
 		return err
 	}
-	within, end := context.WithCancel(ctx)
-	var all sync.WaitGroup
+	var console setup.Console
 	if f.Console != nil && f.Console.SSH != nil {
-		all.Go(func() {
-			err := serveSSH(within, plain.SSHOptions{State: f.State, Listen: f.Console.SSH.Listen, Keys: f.Console.SSH.Keys, Idle: 30 * time.Minute})
-			if err != nil && within.Err() == nil {
-				fmt.Fprintln(os.Stderr, plain.Message(fmt.Errorf("the console is not served over SSH: %w", err)))
-			}
-		})
+		console = func(ctx context.Context, c api.Client, record func(audit.Entry) (audit.Record, error)) error {
+			return serveConsole(ctx, plain.SSHOptions{Listen: f.Console.SSH.Listen, Keys: f.Console.SSH.Keys, Idle: 30 * time.Minute}, f.State, c, record)
+		}
 	}
 	fmt.Printf("the agent of host/%s runs; state in %s\n", f.Host, f.State)
-	err = setup.Run(ctx, f, version, func() { end(); all.Wait() })
-	end()
+	err = setup.Run(ctx, f, version, console)
 	if setup.Removed(err) {
 		return plain.Refused(err)
 	}
@@ -385,13 +380,18 @@ func serveSSH(ctx context.Context, o plain.SSHOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, records.Close()) }()
+	return serveConsole(ctx, o, dir, client, records.Append)
+}
+
+// serveConsole serves the console of a client over SSH until ctx ends.
+func serveConsole(ctx context.Context, o plain.SSHOptions, dir string, client api.Client, record func(audit.Entry) (audit.Record, error)) error {
 	key, err := sshd.HostKey(filepath.Join(statedir.SSH(dir), "host_key"))
 	if err != nil {
 		return err
 	}
 	keys := cmp.Or(o.Keys, filepath.Join(statedir.SSH(dir), "authorized_keys"))
 	server, err := sshd.New(sshd.Options{
-		Client: client, Keys: keys, HostKey: key, Record: records.Append, Command: overSSH(dir), Idle: o.Idle, Where: dir,
+		Client: client, Keys: keys, HostKey: key, Record: record, Command: overSSH(dir), Idle: o.Idle, Where: dir,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if errors.Is(err, os.ErrNotExist) {

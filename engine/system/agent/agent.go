@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/audit"
 	"github.com/holdfast-edge/holdfast/engine/coordinator"
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/member"
@@ -62,6 +63,9 @@ type Options struct {
 	// Service is the program that runs as one of the fleet's own backends and its
 	// first arguments; empty: this program's own.
 	Service []string
+	// Console serves people beside the agent until ctx ends, and records what they do;
+	// nil: nothing does.
+	Console func(ctx context.Context, c api.Client, record func(audit.Entry) (audit.Record, error)) error
 	// Inherit returns a listening socket of the process before this one; nil if there
 	// is none. Serving hears when the host's listeners are bound for the first time.
 	Inherit func(network, address string) *os.File
@@ -249,6 +253,7 @@ func (a *Agent) run(asked context.Context) (err error) {
 	a.all.Go(func() { a.watchGroups(ctx) })
 	a.all.Go(func() { a.seating.run(ctx) })
 	a.all.Go(func() { a.mirror(ctx) })
+	a.all.Go(func() { a.console(ctx) })
 	a.admit(ctx)
 	if err := a.serveMetrics(ctx); err != nil {
 		cancel(err)

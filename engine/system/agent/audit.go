@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"time"
 
@@ -91,4 +92,35 @@ func (a *Agent) lenders() []auditlog.Lender {
 		}
 	}
 	return all
+}
+
+// console serves people beside the agent.
+func (a *Agent) console(ctx context.Context) {
+	if a.options.Console == nil {
+		return
+	}
+	if err := a.options.Console(ctx, a.client, func(e audit.Entry) (audit.Record, error) { return a.note(ctx, e) }); err != nil && ctx.Err() == nil {
+		a.options.Log.Error("the console is not served", "err", err.Error())
+	}
+}
+
+// noteWait is how long a record of the console may wait for the fleet's chain.
+const noteWait = 3 * time.Second
+
+// note records what somebody does at this agent's console: in the fleet's chain, or,
+// while that cannot be reached, in one of this host's own. Who looks after a site
+// that is cut off must get in, and it must be known all the same.
+func (a *Agent) note(ctx context.Context, e audit.Entry) (audit.Record, error) {
+	within, cancel := context.WithTimeout(ctx, noteWait)
+	defer cancel()
+	r, err := a.audit.Append(within, e)
+	if err == nil {
+		return r, nil
+	}
+	own, failed := auditlog.Open(auditlog.Options{Dir: statedir.Audit(a.state.Path) + "-alone"})
+	if failed != nil {
+		return audit.Record{}, errors.Join(err, failed)
+	}
+	r, failed = own.Append(e)
+	return r, errors.Join(failed, own.Close())
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/audit"
 	"github.com/holdfast-edge/holdfast/engine/system/admission"
 	"github.com/holdfast-edge/holdfast/engine/system/agent"
 	"github.com/holdfast-edge/holdfast/engine/system/agentfile"
@@ -52,11 +53,13 @@ func Ready(ctx context.Context, j Joining) (agentfile.File, error) {
 	return f, nil
 }
 
+// Console serves people until ctx ends, and records what they do.
+type Console = func(ctx context.Context, c api.Client, record func(audit.Entry) (audit.Record, error)) error
+
 // Run runs the agent of a configuration until ctx ends. Of a host that was removed
 // the error is an identity.Refused with api.ReasonRemoved. On SIGUSR2 it starts its
-// program anew and hands over to it, after leave has ended what else this process
-// serves.
-func Run(ctx context.Context, f agentfile.File, version string, leave func()) (err error) {
+// program anew and hands over to it. console, which may be nil, serves people beside it.
+func Run(ctx context.Context, f agentfile.File, version string, console Console) (err error) {
 	before, err := handover.Take()
 	if err != nil {
 		return err
@@ -108,14 +111,13 @@ func Run(ctx context.Context, f agentfile.File, version string, leave func()) (e
 	}
 	return agent.Run(ctx, agent.Options{
 		Holder: holder, Files: files, State: state, Admission: register, Address: f.IP(), Port: f.Port, Log: log, Version: version, Metrics: f.Metrics,
-		Inherit: inherit,
+		Console: console, Inherit: inherit,
 		Serving: func() {
 			if err := before.Ready(); err != nil {
 				log.Error("who started this agent does not know that it serves", "err", err.Error())
 			}
 		},
 		Succeed: func(sockets []proxy.Socket) error {
-			leave()
 			if err := closeState(); err != nil {
 				return err
 			}
