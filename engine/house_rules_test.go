@@ -101,6 +101,7 @@ var siblings = []struct{ from, to, why string }{
 	{"engine/system/traffic", "engine/system/service", "its clients know the services' answers"},
 	{"sim", "engine/system/bus", "what watchers see does not depend on the world"},
 	{"sim/*", "sim/*", "one simulation in small rooms"},
+	{"sim/lab/bench/facts", "engine/system/*", "it measures them"},
 	{"tui/*", "tui/*", "one face in small rooms"},
 }
 
