@@ -78,7 +78,7 @@ type Origin struct {
 // View is all that is decided from.
 type View struct {
 	Sites   []Site
-	Hosts   []Host
+	Hosts   []Host                // also those of the fleet that the spec does not name
 	Groups  []replica.GroupStatus // of this host
 	Origins []Origin
 }

@@ -128,6 +128,12 @@ func (s *seating) look(ctx context.Context) {
 		view.Sites = append(view.Sites, at)
 	}
 	for key, fact := range s.known {
+		// Who is in the fleet and not in the spec any more may have founded a group.
+		if name, ok := strings.CutPrefix(key, prefixHost); ok {
+			if h, _ := f.Host(name); h == nil {
+				view.Hosts = append(view.Hosts, s.host(name, members))
+			}
+		}
 		var o origin
 		if name, ok := strings.CutPrefix(key, prefixGroup); ok && json.Unmarshal(fact.Value, &o) == nil {
 			view.Origins = append(view.Origins, seats.Origin{Group: replica.GroupID(name), Host: o.Host, Founded: o.Founded})
