@@ -322,3 +322,25 @@ func TestEveryReasonHasASentence(t *testing.T) {
 		}
 	}
 }
+
+// While one of two new hosts is away, the other is not taken in: two voters survive
+// no more than one.
+func TestAGroupGrowsToOddNumbersOnly(t *testing.T) {
+	w := newWorld(t, 3)
+	w.set("a3", member.StateStopped)
+	w.run(time.Hour)
+	w.is(t, seats.OfSite("a"), "a1")
+	w.is(t, seats.Fleet, "a1")
+	w.set("a3", member.StateAlive)
+	w.run(time.Minute)
+	w.is(t, seats.OfSite("a"), "a1 a2 a3")
+}
+
+// A site whose agents are stopped keeps its seat, also while another has none.
+func TestASpareSiteTakesNoSeatOfAStoppedOne(t *testing.T) {
+	w := newWorld(t, 1, 1, 1, 1)
+	w.run(time.Minute)
+	w.set("b1", member.StateStopped)
+	w.run(3 * time.Hour)
+	w.is(t, seats.Fleet, "a1 b1 c1")
+}
