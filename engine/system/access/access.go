@@ -51,7 +51,7 @@ const RelayName = "holdfast-relay/1"
 // itself: two agents that each take the other for the coordinator would never end.
 func NewRelay(client api.Client, holder *identity.Holder, log *slog.Logger) *Server {
 	s := NewServer(client, holder, api.RoleAdmin, log)
-	s.relay, s.Protocol.Name = true, RelayName
+	s.relay, s.Protocol.Name, s.Protocol.Hosts = true, RelayName, true
 	return s
 }
 

@@ -1,6 +1,7 @@
 package admission_test
 
 import (
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
+	"github.com/holdfast-edge/holdfast/engine/system/admission"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 )
 
@@ -135,4 +137,77 @@ func TestWhatIsOverLetsNobodyIn(t *testing.T) {
 	foreign := must(identity.NewAuthority(fleetName, time.Now()))
 	stranger := identity.NewToken(identity.Hash(foreign.Roots()[0]))
 	want(t, "a token of another fleet", join(stranger, "osaka-2"), api.ReasonCertificateForeign)
+}
+
+// TestWhoIsRefused comes with every token that is not good, without a majority, and
+// under a name that is taken. Nothing of it uses a good token up.
+func TestWhoIsRefused(t *testing.T) {
+	r, first := newRig(t)
+	join := func(token identity.Token, name string) error {
+		_, err := identity.Join(t.Context(), []string{first.address}, token, name)
+		return err
+	}
+	good := r.token(first, api.IssueToken{})
+	short := r.token(first, api.IssueToken{Host: "osaka-1", For: 1})
+	void := r.token(first, api.IssueToken{Host: "osaka-1"})
+	r.admit(first, api.VoidToken{ID: void.ID}, "")
+	want(t, "an expired token", join(short, "osaka-1"), api.ReasonTokenExpired)
+	want(t, "a token made void", join(void, "osaka-1"), api.ReasonTokenExpired)
+	want(t, "a token of nobody", join(identity.NewToken(identity.Hash(r.root.Roots()[0])), "osaka-1"), api.ReasonTokenUnknown)
+	want(t, "another fleet's", join(identity.NewToken([32]byte{1}), "osaka-1"), api.ReasonCertificateForeign)
+	want(t, "a host that the spec lacks", join(good, "kyoto-1"), api.ReasonNoSuchTarget)
+	want(t, "a name that is taken", join(good, "tokyo-1"), api.ReasonNameTaken)
+	r.group.lose(true)
+	want(t, "no majority", join(good, "osaka-1"), api.ReasonHostUnreachable)
+	r.admit(first, api.VoidToken{ID: good.ID}, api.ReasonHostUnreachable)
+	r.group.lose(false)
+	if err := join(good, "osaka-1"); err != nil {
+		t.Errorf("a no used the token up: %v", err)
+	}
+	want(t, "stolen after its use", join(good, "osaka-2"), api.ReasonTokenUsed)
+	if _, refused := first.door.Counts(); refused < 7 {
+		t.Errorf("%d refusals were counted", refused)
+	}
+}
+
+// TestRemovalCutsAndLasts removes a host whose connection stands, and starts an
+// agent that knew of it while nobody else can be reached.
+func TestRemovalCutsAndLasts(t *testing.T) {
+	r, first := newRig(t)
+	second := r.join(first, "tokyo-2")
+	before := second.holder.Credentials()
+	stands := must(dial(second.holder, first.address))
+	defer func() { _ = stands.Close() }()
+	if got := says(stands, "hello"); got != "hello" {
+		t.Fatalf("it reads %q", got)
+	}
+	r.admit(first, api.RemoveHost{Host: "tokyo-2"}, "")
+	if got := says(stands, "still here"); got == "still here" {
+		r.until("its connection is cut", func() bool { return says(stands, "still here") != "still here" })
+	}
+	r.until("it knows that it was removed", func() bool { return second.Removed() != nil })
+	_, gone := first.RemovedAt("host/tokyo-2")
+	if first.port.Counts().Cut == 0 || !gone {
+		t.Errorf("counted: %+v", first.port.Counts())
+	}
+	r.until("it is written down", func() bool {
+		again, err := admission.New(admission.Options{Dir: first.dir, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, gone := again.RemovedAt("host/tokyo-2")
+		return gone
+	})
+	// It comes back by a token, and what it was before stays refused.
+	back := r.join(first, "tokyo-2")
+	if back.Removed() != nil {
+		t.Errorf("who joined anew: %v", back.Removed())
+	}
+	old := must(identity.NewHolder(before, nil))
+	if c, err := dial(old, first.address); err == nil {
+		if got := says(c, "hello"); got == "hello" {
+			t.Error("the certificate from before is let in")
+		}
+		_ = c.Close()
+	}
 }

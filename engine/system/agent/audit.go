@@ -26,7 +26,7 @@ func (a *Agent) recorded(c api.Client, lease facts.Token) api.Client {
 // lending is the protocol by which other hosts fill gaps in their copies of the
 // audit log.
 func (a *Agent) lending() identity.Protocol {
-	return identity.Protocol{Name: auditlog.ProtocolName, Serve: func(ctx context.Context, conn *tls.Conn, peer identity.Peer) {
+	return identity.Protocol{Name: auditlog.ProtocolName, Hosts: true, Serve: func(ctx context.Context, conn *tls.Conn, peer identity.Peer) {
 		if peer.Host == "" {
 			a.options.Log.Warn("only hosts read the audit log here", "from", peer.String(), "reason", string(api.ReasonNotAllowed))
 			return

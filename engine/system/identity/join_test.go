@@ -392,3 +392,25 @@ func TestPeopleRenewThemselves(t *testing.T) {
 		t.Errorf("%s until %s, it was %s until %s", self, h.Until(), ada, until)
 	}
 }
+
+// TestPeopleSpeakNoHostsProtocol comes as a host and as an admin to a protocol that
+// is for hosts.
+func TestPeopleSpeakNoHostsProtocol(t *testing.T) {
+	a := startAgent(t)
+	for _, n := range []identity.Name{host("osaka-1"), {Fleet: fleet, Person: "ada", Role: api.RoleAdmin}} {
+		h := must(identity.NewHolder(credentials(a.authority, time.Now(), n, time.Hour), nil))
+		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: h.Client("hosts/1", nil)}
+		c, err := d.Dial("tcp", a.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		if got := says(c.(*tls.Conn), "hello"); (got == "hello") != (n.Host != "") {
+			t.Errorf("%s reads %q", n, got)
+		}
+		_ = c.Close()
+	}
+	if c := a.port.Counts(); c.Refused != 1 || c.Accepted != 1 || !strings.Contains(a.log.String(), string(api.ReasonNotAllowed)) {
+		t.Errorf("counted: %+v\n%s", c, a.log)
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-edge/holdfast/engine/api"
 )
 
 // Bounds of a Port.
@@ -39,6 +41,8 @@ type Protocol struct {
 	// Open lets in who has no certificate, or one that is not good: they want
 	// to join or to renew.
 	Open bool
+	// Hosts lets in hosts only, whatever certificate a person has.
+	Hosts bool
 	// Refused says a no in the protocol's words. Nil: the connection is closed.
 	Refused func(conn *tls.Conn, err error)
 	// Most connections at once; 0: connectionsMax.
@@ -244,6 +248,9 @@ func (p *Port) handshake(ctx context.Context, conn *tls.Conn) (*Protocol, Peer, 
 	peer, err := p.holder.Trust().Accept(time.Now(), s.PeerCertificates, x509.ExtKeyUsageClientAuth)
 	if protocol.Open {
 		return protocol, peer, nil
+	}
+	if err == nil && protocol.Hosts && peer.Host == "" {
+		err = refuse(api.ReasonNotAllowed, "%s speaks %s, which is for hosts", peer, protocol.Name)
 	}
 	return protocol, peer, err
 }

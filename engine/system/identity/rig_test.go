@@ -140,6 +140,7 @@ func startAgent(t *testing.T) *agent {
 	}
 	a.port = identity.NewPort(a.holder, log,
 		identity.Protocol{Name: identity.ProtocolJoin, Open: true, Serve: func(ctx context.Context, c *tls.Conn, _ identity.Peer) { door.Serve(ctx, c) }},
+		identity.Protocol{Name: "hosts/1", Hosts: true, Serve: func(_ context.Context, c *tls.Conn, _ identity.Peer) { _, _ = io.Copy(c, c) }},
 		identity.Protocol{
 			Name:    echo,
 			Serve:   func(_ context.Context, c *tls.Conn, _ identity.Peer) { _, _ = io.Copy(c, c) },

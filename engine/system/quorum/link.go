@@ -147,7 +147,7 @@ func (q *Quorum) call(ctx context.Context, p *peer, lane byte) (*link, error) {
 
 // Protocol is what an identity.Port serves for other hosts.
 func (q *Quorum) Protocol() identity.Protocol {
-	return identity.Protocol{Name: ProtocolName, Serve: q.serve, Most: peersMax}
+	return identity.Protocol{Name: ProtocolName, Serve: q.serve, Most: peersMax, Hosts: true}
 }
 
 // serve owns a connection that a host opened.

@@ -67,7 +67,9 @@ func NewHost(o HostOptions) *Host {
 }
 
 // Protocol is what the host's agent serves on its port.
-func (h *Host) Protocol() identity.Protocol { return identity.Protocol{Name: Protocol, Serve: h.serve} }
+func (h *Host) Protocol() identity.Protocol {
+	return identity.Protocol{Name: Protocol, Serve: h.serve, Hosts: true}
+}
 
 // Report takes the host's newest status; changed says that more than counters differ.
 // The status is not to be changed any more.
