@@ -16,7 +16,7 @@ EXHAUSTIVE  := github.com/nishanths/exhaustive/cmd/exhaustive@v0.17.1
 SUMTYPE     := github.com/alecthomas/go-check-sumtype/cmd/go-check-sumtype@v0.4.0
 
 .DEFAULT_GOAL := build
-.PHONY: up build test check sim fuzz lab lab-tools bench lint fmt shots clean help
+.PHONY: up build test check sim fuzz lab lab-tools bench bench-facts lint fmt shots clean help
 
 up: build ## the console on a whole local fleet (PROFILE=name or a file)
 	@$(BIN) up $(PROFILE)
@@ -46,6 +46,13 @@ lab-tools: ## install from Debian what the lab and the benchmarks drive
 
 bench: build lab-tools ## ratios against haproxy in one run; needs root (ARGS=…)
 	@$(GO) run ./sim/lab/bench -binary $(BIN) $(ARGS)
+	@$(MAKE) --no-print-directory bench-facts
+
+# etcd is a module of its own, so that nothing of it is among what we depend on.
+bench-facts: ## facts against an embedded etcd in one run, on one disk
+	@cd sim/lab/bench/etcd && CGO_ENABLED=0 $(GO) build -o $(CURDIR)/bin/bench-etcd .
+	@$(GO) build -o bin/bench-facts ./sim/lab/bench/facts
+	@bin/bench-facts -etcd bin/bench-etcd -dir bin -rounds 2 -kills 3
 
 # A page takes the keys that are its own and leaves the others to the console,
 # and nobody handles every kind of reflection: those switches are open on purpose.
