@@ -75,6 +75,9 @@ func (r *Register) redeem(ctx context.Context, now time.Time, t identity.Token, 
 		if err != nil {
 			return none, err
 		}
+		if was.revision != 0 && was.value.Token == used.ID {
+			return none, errChanged // by this very token, between the two reads
+		}
 		if replaces = was.revision != 0; replaces && used.Host == "" {
 			return none, identity.Refuse(api.ReasonNameTaken, "%s joined at %s; a token that names it, by holdfast token --host %s, lets another machine take its place", id.To(id.KindHost, name), was.value.Since.UTC().Format(time.DateTime), name)
 		}
