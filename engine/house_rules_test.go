@@ -126,7 +126,7 @@ var upper = []struct {
 	{"profiles", []string{"", "sim/*"}, "which profile runs is for main to say"},
 	{"engine/system/local", []string{""}, "it is a whole world; main picks one"},
 	{"engine/system/setup", []string{""}, "it begins what main picked"},
-	{"engine/system/agent", []string{"", "engine/system/setup"}, "it is a whole world; main picks one"},
+	{"engine/system/agent", []string{"", "engine/system/setup", "engine/system/local"}, "it is a whole world; main picks one, and a local fleet is several in one process"},
 	{"engine/api/apitest", nil, "it is for tests"},
 	{"engine/system/identity/identitytest", nil, "it is for tests"},
 	{"engine/storytest", nil, "it is for tests"},

@@ -19,7 +19,7 @@ const (
 )
 
 // Coordinator is who keeps the picture of a fleet of agents. It is empty in a
-// fleet that is one process.
+// simulation.
 type Coordinator struct {
 	Kind Coordination `json:"kind"`
 	// Host whose agent keeps the picture. Alone it is the one that shows it.
@@ -34,8 +34,9 @@ type Coordinator struct {
 // answers commands.
 func (s *Status) Alone() bool { return s.Coordinator.Kind == CoordinationAlone }
 
-// Agents reports whether the fleet's hosts are real ones, each with its agent.
-func (s *Status) Agents() bool { return s.World == WorldAgent }
+// Agents reports whether each of the fleet's hosts has an agent of its own, in a
+// process of its own or with the others in one.
+func (s *Status) Agents() bool { return s.World == WorldAgent || s.Coordinator.Kind != "" }
 
 // AgentState is how a host's agent is, as other agents see it. A stopped agent, a
 // dead host and a cut link are three different things.

@@ -14,14 +14,12 @@ type Record string
 
 // The records.
 const (
-	RecordSpec      Record = "spec"      // the spec in force
-	RecordWords     Record = "words"     // of operators
-	RecordProcesses Record = "processes" // that a successor ends
-	RecordLog       Record = "log"
+	RecordSpec  Record = "spec"  // the spec in force
+	RecordWords Record = "words" // of operators
 )
 
 // Records lists the records.
-func Records() []Record { return []Record{RecordSpec, RecordWords, RecordProcesses, RecordLog} }
+func Records() []Record { return []Record{RecordSpec, RecordWords} }
 
 // unkept is why a record is not on the disk, since when, and the event that said
 // so.
@@ -31,23 +29,14 @@ type unkept struct {
 	cause api.Seq
 }
 
-// sentences of a record: what it is, how it fails and is well again, and what
-// its lack means.
-func (f *Fleet) sentences(r Record) (what, fails, well, effect string) {
-	what, fails, well = fmt.Sprintf("revision %d", f.rev), "cannot be kept", "is kept"
-	effect = "a restart would lose it; tried again every few seconds"
+// named is a record in words.
+func (f *Fleet) named(r Record) string {
 	switch r {
 	case RecordSpec:
 	case RecordWords:
-		what = "what operators have set"
-	case RecordProcesses:
-		what, fails, well = "the list of backends' processes", "cannot be written", "is written"
-		effect = "who takes over from a fleet that is killed may not find them all"
-	case RecordLog:
-		what, fails, well = "the log", "cannot be written", "is written"
-		effect = "the log lacks what happens now; the events here do not"
+		return "what operators have set"
 	}
-	return what, fails, well, effect
+	return fmt.Sprintf("revision %d", f.rev)
 }
 
 // wasKept takes what became of a record that the world was to keep. What it says is
@@ -58,11 +47,11 @@ func (f *Fleet) wasKept(now instant.Instant, ev Kept, out *Effects) {
 		return
 	}
 	f.dirty = true
-	what, fails, well, _ := f.sentences(ev.Record)
+	what := f.named(ev.Record)
 	ref := id.To(id.KindFleet, f.spec.Name)
-	e := api.Event{At: f.options.Origin.Wall(now), Subject: ref, Lane: api.LaneFleet, State: api.StateOK, Text: what + " " + well, Cause: known.cause}
+	e := api.Event{At: f.options.Origin.Wall(now), Subject: ref, Lane: api.LaneFleet, State: api.StateOK, Text: what + " is kept", Cause: known.cause}
 	if ev.Err != "" {
-		e.State, e.Text, e.Reason = api.StateDegraded, what+" "+fails, ev.Err
+		e.State, e.Text, e.Reason = api.StateDegraded, what+" cannot be kept", ev.Err
 	}
 	st := f.standing(ref)
 	if e.Cause == 0 {
@@ -86,10 +75,9 @@ func (f *Fleet) drawUnkept(s *api.Status) {
 		if !ok {
 			continue
 		}
-		what, fails, _, effect := f.sentences(r)
 		s.Problems = append(s.Problems, api.Problem{
 			Subject: id.To(id.KindFleet, f.spec.Name), State: api.StateDegraded, Since: f.options.Origin.Wall(u.since), Cause: u.cause,
-			Text: fmt.Sprintf("%s %s: %s", what, fails, u.err), Effect: effect,
+			Text: fmt.Sprintf("%s cannot be kept: %s", f.named(r), u.err), Effect: "a restart would lose it; tried again every few seconds",
 		})
 		s.State = api.Worst(s.State, api.StateDegraded)
 	}

@@ -56,16 +56,25 @@ func (f *Fleet) beginRevisions(ev SetSpec) (rev uint64, known bool) {
 	return ev.Rev, n > 0 && f.revisions[n-1].Rev == ev.Rev
 }
 
+// Started is the revision of a spec that a fleet begins with, after those of the
+// fleets before it. Its name, text, author and moment are r's.
+func Started(before []api.Revision, s *spec.Fleet, r api.Revision) api.Revision {
+	r.Rev, r.How, r.Size = 1, api.HowStart, len(r.Text)
+	if n := len(before); n > 0 {
+		last := &before[n-1]
+		r.Rev = last.Rev + 1
+		if old, _, err := spec.ParseIn(last.Name, []byte(last.Text), last.Dir); err == nil {
+			r.Changes, r.More = Changes(spec.Diff(old, s), api.RevisionChangesMax)
+		}
+	}
+	return r
+}
+
 // enlist puts the spec that the fleet began with among the revisions.
 func (f *Fleet) enlist(now instant.Instant, ev SetSpec, known bool, out *Effects) {
 	if !known {
-		r := api.Revision{Rev: f.rev, Name: ev.Name, Dir: ev.Dir, By: ev.By, At: f.options.Origin.Wall(now), How: api.HowStart, Text: ev.Text}
-		if n := len(f.revisions); n > 0 {
-			before := &f.revisions[n-1]
-			if old, _, err := spec.ParseIn(before.Name, []byte(before.Text), before.Dir); err == nil {
-				r.Changes, r.More = Changes(spec.Diff(old, ev.Fleet), api.RevisionChangesMax)
-			}
-		}
+		r := Started(f.revisions, ev.Fleet, api.Revision{Name: ev.Name, Dir: ev.Dir, By: ev.By, At: f.options.Origin.Wall(now), Text: ev.Text})
+		r.Rev = f.rev
 		f.add(r)
 		if ev.Rev == 0 {
 			f.keepRevision(out)

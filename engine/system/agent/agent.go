@@ -7,6 +7,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/audit"
@@ -25,11 +25,11 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/member"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/replica"
-	"github.com/holdfast-edge/holdfast/engine/seats"
 	"github.com/holdfast-edge/holdfast/engine/spec"
 	"github.com/holdfast-edge/holdfast/engine/system/access"
 	"github.com/holdfast-edge/holdfast/engine/system/admission"
 	"github.com/holdfast-edge/holdfast/engine/system/auditlog"
+	"github.com/holdfast-edge/holdfast/engine/system/clerk"
 	"github.com/holdfast-edge/holdfast/engine/system/gossip"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
 	"github.com/holdfast-edge/holdfast/engine/system/liveness"
@@ -42,7 +42,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/system/uplink"
 )
 
-// Options of Run.
+// Options of Open.
 type Options struct {
 	// Holder is who this host is, Files where that is kept.
 	Holder *identity.Holder
@@ -63,6 +63,24 @@ type Options struct {
 	// Service is the program that runs as one of the fleet's own backends and its
 	// first arguments; empty: this program's own.
 	Service []string
+	// World is how pictures call the fleet; empty: api.WorldAgent.
+	World api.World
+	// Clock and Poll are of the process, where several agents share one; nil: the agent
+	// has its own.
+	Clock *loop.Clock
+	Poll  *poll.Poll
+	// Founding is what the fleet begins with beside its spec, if this host founds it.
+	Founding Founding
+	// Also keeps what is agreed on once more, before who asked for it has the answer:
+	// for a fleet whose journals do not outlive its process. Nil: nothing does.
+	Also clerk.Store
+	// Unrecorded leaves the audit log to whoever let people in.
+	Unrecorded bool
+	// Settled waits, until ctx ends at the latest, for the services of other hosts that
+	// start in the same process: no backend is found down that was never up.
+	Settled func(ctx context.Context, rev uint64)
+	// Applied hears of each spec that this host goes by. It must not block.
+	Applied func(rev uint64, f *spec.Fleet)
 	// Console serves people beside the agent until ctx ends, and records what they do;
 	// nil: nothing does.
 	Console func(ctx context.Context, c api.Client, record func(audit.Entry) (audit.Record, error)) error
@@ -104,6 +122,7 @@ type Agent struct {
 
 	ctx  context.Context // of Run
 	end  context.CancelCauseFunc
+	over chan struct{} // closed when Run has returned
 	all  sync.WaitGroup
 	data sync.WaitGroup // of the data path, which outlives the rest in an upgrade
 }
@@ -112,18 +131,21 @@ type Agent struct {
 // that comes after it.
 var ErrUpgrade = errors.New("agent: another program takes over")
 
-// Run runs a host's agent until ctx ends, or until something ends without which it is
-// of no use, and says goodbye to the others.
+// Run opens a host's agent and runs it.
 func Run(ctx context.Context, o Options) (err error) {
-	a, err := open(o)
+	a, err := Open(o)
 	if err != nil {
 		return err
 	}
-	return a.run(ctx)
+	return a.Run(ctx)
 }
 
-// open takes what the agent owns. Nothing runs yet.
-func open(o Options) (a *Agent, err error) {
+// Client is the fleet's client as this agent shows it. It cannot be asked any more
+// when Run has returned.
+func (a *Agent) Client() api.Client { return a.client }
+
+// Open takes what the agent owns. Nothing runs before Run.
+func Open(o Options) (a *Agent, err error) {
 	self := o.Holder.Self()
 	o.Host, o.Site, o.Fleet = self.Host, self.Site, self.Fleet
 	if o.Host == "" {
@@ -139,16 +161,28 @@ func open(o Options) (a *Agent, err error) {
 		}
 		o.Service = []string{program, "service"}
 	}
+	o.World = cmp.Or(o.World, api.WorldAgent)
 	a = &Agent{
-		options: o, holder: o.Holder, state: o.State, clock: loop.NewClock(),
-		turns: make(chan coordinator.Term, 1), client: newClient(o.Host), direct: newClient(o.Host),
+		options: o, holder: o.Holder, state: o.State, clock: o.Clock, poll: o.Poll, over: make(chan struct{}),
+		turns: make(chan coordinator.Term, 1),
+	}
+	a.client, a.direct = newClient(o.Host, a.over), newClient(o.Host, a.over)
+	if a.clock == nil {
+		a.clock = loop.NewClock()
+	}
+	o.State.Wrote = func(err error) {
+		if err != nil {
+			o.Log.Error("the list of services' processes cannot be written: who takes over from an agent that is killed may not find them all", "err", err.Error())
+		}
 	}
 	if a.life, err = o.State.NextLife(); err != nil {
 		return nil, err
 	}
-	if a.poll, err = poll.New(); err != nil {
-		a.poll = nil
-		o.Log.Debug("every probe has a goroutine", "reason", err.Error())
+	if a.poll == nil {
+		if a.poll, err = poll.New(); err != nil {
+			a.poll = nil
+			o.Log.Debug("every probe has a goroutine", "reason", err.Error())
+		}
 	}
 	keys, err := gossip.ParseKeyring(a.holder.Credentials().Keys)
 	if err != nil {
@@ -195,8 +229,10 @@ func timing(g replica.GroupID) replica.Timing {
 	return replica.Near
 }
 
-// run runs everything until ctx ends.
-func (a *Agent) run(asked context.Context) (err error) {
+// Run runs a host's agent until ctx ends, or until something ends without which it is
+// of no use, and says goodbye to the others. It is for once.
+func (a *Agent) Run(asked context.Context) (err error) {
+	defer close(a.over)
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(asked))
 	defer cancel(nil)
 	a.ctx, a.end = ctx, cancel
@@ -223,7 +259,7 @@ func (a *Agent) run(asked context.Context) (err error) {
 	}
 	serve, stopServing := context.WithCancelCause(context.WithoutCancel(asked))
 	defer stopServing(nil)
-	if a.poll != nil {
+	if a.ownPoll() {
 		defer a.poll.Close()
 		a.data.Go(func() {
 			if err := a.poll.Run(); err != nil {
@@ -284,79 +320,15 @@ func (a *Agent) run(asked context.Context) (err error) {
 		err = a.succeed(sockets)
 	}
 	stopServing(err)
-	if a.poll != nil {
+	if a.ownPoll() {
 		a.poll.Close()
 	}
 	a.data.Wait()
 	return err
 }
 
-// flowsFor is how long flows may take to end after another process has taken over,
-// flowsLook how often they are looked at, and flowsCalm how often there must be none.
-const (
-	flowsFor  = 15 * time.Minute
-	flowsLook = 200 * time.Millisecond
-	flowsCalm = 5
-)
-
-// succeed starts the next process, and waits for the flows that are left here.
-func (a *Agent) succeed(sockets []proxy.Socket) error {
-	if err := a.options.Succeed(sockets); err != nil {
-		return err
-	}
-	a.own.host.Leave()
-	a.options.Log.Info("another process serves; flows that are open end here", "flows", a.own.host.Active())
-	look, late := time.NewTicker(flowsLook), time.After(flowsFor)
-	defer look.Stop()
-	// Who was let in a moment ago may not be counted yet.
-	for calm := 0; calm < flowsCalm; {
-		select {
-		case <-look.C:
-			if calm++; a.own.host.Active() > 0 {
-				calm = 0
-			}
-		case <-late:
-			a.options.Log.Warn("flows are cut: they took too long to end", "flows", a.own.host.Active())
-			return nil
-		}
-	}
-	return nil
-}
-
-// handOverWait is how long an agent that stops tries to hand over what it leads. It
-// is found out soon if it does not.
-const handOverWait = time.Second
-
-// handOver gives what this host leads to others, so that nobody has to find out
-// that it has stopped.
-func (a *Agent) handOver(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, handOverWait)
-	defer cancel()
-	a.stand.stop()
-	a.seating.loop.Tell(ctx, seats.Shutdown{})
-	for ctx.Err() == nil {
-		changed := a.quorum.Changed()
-		if !a.leadsOthers() {
-			break
-		}
-		pause(ctx, changed, handOverWait)
-	}
-	a.stand.release(ctx)
-}
-
-// leadsOthers reports whether this host leads a group that somebody else could.
-func (a *Agent) leadsOthers() bool {
-	st := a.quorum.Status()
-	for i := range st.Groups {
-		g := &st.Groups[i]
-		for _, m := range g.Members {
-			if g.Leads && m.Host != a.options.Host && m.Role == replica.Voter && !m.Witness && m.Active {
-				return true
-			}
-		}
-	}
-	return false
-}
+// ownPoll reports whether the agent has a poll that is nobody else's.
+func (a *Agent) ownPoll() bool { return a.poll != nil && a.options.Poll == nil }
 
 // serveMetrics serves the picture to machines, where somebody wants that.
 func (a *Agent) serveMetrics(ctx context.Context) error {

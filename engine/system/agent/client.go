@@ -73,12 +73,16 @@ func (d direct) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, err
 type client struct {
 	self string // the host through which one looks
 
+	over <-chan struct{} // closed when the agent has ended
+
 	mu      sync.Mutex
 	to      api.Client    // nil: nobody keeps one
 	changed chan struct{} // closed when to is another one
 }
 
-func newClient(self string) *client { return &client{self: self, changed: make(chan struct{})} }
+func newClient(self string, over <-chan struct{}) *client {
+	return &client{self: self, over: over, changed: make(chan struct{})}
+}
 
 // set makes to the one who is asked from now on. Watches of the one before end.
 func (c *client) set(to api.Client) {
@@ -101,6 +105,8 @@ func (c *client) now(ctx context.Context) (api.Client, <-chan struct{}, error) {
 		}
 		select {
 		case <-changed:
+		case <-c.over:
+			return nil, nil, api.ErrUnreachable
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}

@@ -84,6 +84,9 @@ func (o *own) take(ctx context.Context, kept statedir.Kept, f *spec.Fleet) {
 	o.mu.Unlock()
 	o.once.Do(func() { close(o.first) })
 	o.agent.specChanged(ctx, f)
+	if o.agent.options.Applied != nil {
+		o.agent.options.Applied(kept.Revision, f)
+	}
 }
 
 // now is the spec that the agent goes by; nil before the first.
@@ -133,7 +136,7 @@ func (o *own) run(ctx context.Context) {
 		select {
 		case ev := <-o.letters:
 			if s, ok := ev.(host.SetSpec); ok {
-				o.settle(ctx, s.Fleet)
+				o.settle(ctx, s)
 			}
 			o.host.Tell(ctx, ev)
 		case <-ctx.Done():
@@ -144,12 +147,14 @@ func (o *own) run(ctx context.Context) {
 
 // settle starts this host's services of a spec, and waits a little for them, so
 // that no backend is found down that was never up.
-func (o *own) settle(ctx context.Context, f *spec.Fleet) {
-	t := time.NewTimer(startWait)
-	defer t.Stop()
+func (o *own) settle(ctx context.Context, s host.SetSpec) {
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
 	select {
-	case <-o.keeper.Apply(f):
-	case <-t.C:
+	case <-o.keeper.Apply(s.Fleet):
 	case <-ctx.Done():
+	}
+	if wait := o.agent.options.Settled; wait != nil {
+		wait(ctx, s.Rev)
 	}
 }

@@ -39,28 +39,18 @@ func (a *Agent) act(ctx context.Context, epoch uint64) error {
 	if err != nil {
 		return err
 	}
-	if agreed.spec.Revision == 0 { // the first coordinator of all begins with what the fleet was founded on
-		if agreed.spec, err = a.found(ctx, store); err != nil {
+	why := ""
+	if agreed.spec.Revision == 0 { // the first coordinator of all begins with what the fleet is founded on
+		if agreed, err = a.found(ctx, store); err != nil {
 			return err
 		}
+		why = a.options.Founding.From
 	}
 	f, err := specfile.Read(agreed.spec.Name, []byte(agreed.spec.Text), agreed.spec.Dir)
 	if err != nil {
 		return fmt.Errorf("revision %d, which the fleet agreed on, cannot be read on %s: %w", agreed.spec.Revision, a.options.Host, err)
 	}
-	return a.keep(ctx, picture{epoch: epoch, spec: agreed.spec, fleet: f, words: agreed.words.All, reports: agreed.reports, revs: agreed.revs, store: store})
-}
-
-// found makes the spec that this host has the fleet's first.
-func (a *Agent) found(ctx context.Context, store *shared) (statedir.Kept, error) {
-	kept, f := a.own.now()
-	if f == nil {
-		return kept, fmt.Errorf("the fleet has no spec, and neither has %s", a.options.Host)
-	}
-	kept.Revision = max(kept.Revision, 1)
-	k := keepOf(kept)
-	k.How = api.HowStart
-	return kept, store.Keep(ctx, k)
+	return a.keep(ctx, picture{epoch: epoch, why: why, spec: agreed.spec, fleet: f, words: agreed.words.All, reports: agreed.reports, revs: agreed.revs, store: store})
 }
 
 // alone keeps a picture of what this host can reach, by what it knew last.
@@ -96,7 +86,7 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	acting := p.epoch > 0
-	o := fleet.Options{World: api.WorldAgent, Version: a.options.Version, Host: a.options.Host, Epoch: p.epoch, Observer: !acting, Why: p.why}
+	o := fleet.Options{World: a.options.World, Version: a.options.Version, Host: a.options.Host, Epoch: p.epoch, Observer: !acting, Why: p.why}
 	lines := uplink.LinesOptions{Clock: a.clock, Log: a.options.Log, Holder: a.holder, Epoch: p.epoch}
 	var past []api.Event
 	if acting {
@@ -136,7 +126,7 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 					l.Push(events)
 				}
 			},
-			Store:  tellsHosts{p.store, l},
+			Store:  tellsHosts{p.store, a.options.Also, l},
 			Failed: cancel,
 			Admit:  a.admits(p.epoch),
 		},
@@ -161,7 +151,9 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 	a.tellAdmission(ctx, c, p.epoch)
 	shown := c.Client()
 	if acting {
-		shown = a.recorded(shown, facts.Token{Lease: leaseCoordinator, Epoch: p.epoch})
+		if !a.options.Unrecorded {
+			shown = a.recorded(shown, facts.Token{Lease: leaseCoordinator, Epoch: p.epoch})
+		}
 		a.direct.set(shown)
 	}
 	a.client.set(shown)
@@ -175,6 +167,7 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 // facts and have to go on by themselves when they are cut off.
 type tellsHosts struct {
 	clerk.Store
+	also  clerk.Store // nil: there is none
 	lines *uplink.Lines
 }
 
@@ -183,8 +176,20 @@ func (s tellsHosts) Keep(ctx context.Context, k fleet.Keep) error {
 	err := s.Store.Keep(ctx, k)
 	if err == nil {
 		s.lines.Spec(k)
+		err = s.once(func() error { return s.also.Keep(ctx, k) })
 	}
 	return err
+}
+
+// once keeps something once more. It is agreed on all the same.
+func (s tellsHosts) once(keep func() error) error {
+	if s.also == nil {
+		return nil
+	}
+	if err := keep(); err != nil {
+		return &clerk.AgreedError{Err: err}
+	}
+	return nil
 }
 
 // KeepWords implements clerk.Store.
@@ -194,10 +199,11 @@ func (s tellsHosts) KeepWords(ctx context.Context, w fleet.Words) error {
 		return err
 	}
 	b, err := json.Marshal(w)
-	if err == nil {
-		s.lines.Share(shareWords, b)
+	if err != nil {
+		return fmt.Errorf("agent: %w", err)
 	}
-	return err
+	s.lines.Share(shareWords, b)
+	return s.once(func() error { return s.also.KeepWords(ctx, w) })
 }
 
 // KeepReports implements clerk.ReportStore.

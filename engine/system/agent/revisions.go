@@ -38,6 +38,19 @@ func (s *shared) history(k fleet.Keep) ([]facts.Op, error) {
 	return ops, nil
 }
 
+// keepRevision adds a revision that was in force before.
+func (s *shared) keepRevision(ctx context.Context, r api.Revision) error {
+	value, err := packRevision(r)
+	if err != nil {
+		return err
+	}
+	if err := s.put(ctx, facts.Op{Key: keyRevision(r.Rev), Value: value}); err != nil {
+		return err
+	}
+	s.revs = append(s.revs, r.Rev)
+	return nil
+}
+
 // kept remembers what history has done.
 func (s *shared) kept(k fleet.Keep, ops []facts.Op) {
 	gone := map[string]bool{}

@@ -2,6 +2,7 @@ package clerk
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -128,6 +129,22 @@ func (k *keeping) write(ctx context.Context) bool {
 	return failed == nil
 }
 
+// AgreedError is of a Store that several share, and says that something is agreed on
+// and was not kept once more, for the next start.
+type AgreedError struct{ Err error }
+
+// Error says why.
+func (e *AgreedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the second store said.
+func (e *AgreedError) Unwrap() error { return e.Err }
+
+// agreed reports whether an error leaves what was to be kept in force.
+func agreed(err error) bool {
+	var a *AgreedError
+	return errors.As(err, &a)
+}
+
 // Said is an error in words; empty without any.
 func Said(err error) string {
 	if err == nil {
@@ -160,7 +177,11 @@ func (c *Clerk) finish(out *fleet.Effects) {
 	}
 	mine := c.newest()
 	c.keeping.want(out.Keep, out.Words, func(err error) {
-		if c.options.Strict {
+		switch {
+		case !c.options.Strict:
+		case agreed(err):
+			c.release(mine, nil)
+		default:
 			c.release(mine, err)
 		}
 		for _, r := range receipts {
@@ -182,7 +203,7 @@ func (c *Clerk) receipt(r api.Receipt) {
 func (c *Clerk) settled(r api.Receipt, err error) api.Receipt {
 	switch {
 	case err == nil:
-	case c.options.Strict:
+	case c.options.Strict && !agreed(err):
 		r.OK, r.Done = false, ""
 		r.Refusals = append(r.Refusals, api.Refusal{Reason: api.ReasonBusy, Detail: "it could not be agreed on: " + err.Error() + "; look whether it is in force before you ask again"})
 	default:

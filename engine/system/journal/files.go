@@ -165,7 +165,7 @@ func (f *Files) try(op string, do func() error) error {
 
 // why tells a full disk from a broken one.
 func (f *Files) why(err error, op string) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
 		return fmt.Errorf("%w: %s: %w", ErrFull, op, err)
 	}
 	f.failed = fmt.Errorf("%w: %s: %w", ErrFailed, op, err)

@@ -1,8 +1,11 @@
-// Package local runs a whole fleet in one process: a loop for each host with its
-// probing and its data path, one for the fleet, and the backends as processes of
-// their own.
+// Package local runs a whole fleet in one process: an agent for each host, at its
+// own address and with a directory of its own, as on real hosts. The agents agree
+// on facts, hear of each other and hand over as there; what is missing is the
+// machines between them.
 //
-// It composes; what it composes decides and does the work.
+// The fleet is founded anew each time it starts. What goes on, the spec in force
+// with its revisions and what operators have set, is kept in the state directory
+// before who asked for it has the answer.
 package local
 
 import (
@@ -18,8 +21,6 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/fleet"
 	"github.com/holdfast-edge/holdfast/engine/remote"
 	"github.com/holdfast-edge/holdfast/engine/spec"
-	"github.com/holdfast-edge/holdfast/engine/system/clerk"
-	"github.com/holdfast-edge/holdfast/engine/system/keeper"
 	"github.com/holdfast-edge/holdfast/engine/system/loop"
 	"github.com/holdfast-edge/holdfast/engine/system/metrics"
 	"github.com/holdfast-edge/holdfast/engine/system/poll"
@@ -52,12 +53,12 @@ type Options struct {
 
 // Fleet is a running local fleet.
 type Fleet struct {
-	options Options
-	clock   *loop.Clock
-	poll    *poll.Poll // nil on systems without one
-	clerk   *clerk.Clerk
-	keeper  *keeper.Keeper
-	post    *post
+	options  Options
+	clock    *loop.Clock
+	poll     *poll.Poll // nil on systems without one
+	seal     *seal
+	client   *client
+	settling settling
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -65,9 +66,12 @@ type Fleet struct {
 	once   sync.Once
 	closed error
 
-	mu    sync.Mutex
-	hosts map[string]*running
-	lives uint64 // of hosts, so far
+	hosts map[string]*running // of the newest spec that follow has seen
+
+	mu     sync.Mutex
+	rev    uint64 // of spec
+	spec   *spec.Fleet
+	respec chan struct{} // that spec is another one
 }
 
 var errClosed = errors.New("local: the fleet was closed")
@@ -85,43 +89,45 @@ func Start(o Options) (*Fleet, error) {
 	if err := otherFleet(o.Spec); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	f := &Fleet{options: o, clock: loop.NewClock(), ctx: ctx, cancel: cancel, post: newPost(), hosts: map[string]*running{}}
-	f.beginPoll()
-	f.clerk = clerk.New(clerk.Options{
-		Fleet: fleet.Options{World: api.WorldLocal, Version: o.Version}, Clock: f.clock, Poll: f.poll, Log: o.Log,
-		World: clerk.World{Apply: f.apply, Host: f.send, Fault: func(order fleet.FaultOrder) { f.keeper.Fault(order) }, Store: store{o.State}},
-	})
-	f.keeper = keeper.New(keeper.Options{
-		Log: o.Log, Now: f.clock.Now, Command: o.Service,
-		Changed: func(p fleet.Process) { f.clerk.Later(p) },
-		Done:    func(d fleet.FaultDone) { f.clerk.Later(d) },
-		Started: o.State.Started, Ended: o.State.Ended,
-	})
-	o.State.Wrote = func(err error) { f.clerk.Later(fleet.Kept{Record: fleet.RecordProcesses, Err: clerk.Said(err)}) }
-	if err := f.serveMetrics(); err != nil {
-		cancel(err)
-		return nil, err
-	}
-	l, err := remote.Listen(statedir.Socket(o.State.Path))
+	seal, err := newSeal(o.Spec.Name)
 	if err != nil {
-		cancel(err)
 		return nil, err
 	}
-	f.run(func() {
-		if err := remote.Serve(ctx, l, f.Client(), o.Log, nil); err != nil && ctx.Err() == nil {
-			o.Log.Error("the socket is lost; other shells cannot find this fleet", "error", err.Error())
-		}
-	})
-	f.run(func() {
-		if err := f.clerk.Run(ctx); !errors.Is(err, errClosed) {
-			o.Log.Error("the fleet's loop ended", "error", err.Error())
-			cancel(err) // without it nobody would see or mend anything
-		}
-	})
-	f.run(func() { f.post.run(ctx, f.clerk.Done()) })
-	f.clerk.Tell(ctx, fleet.SetSpec{Fleet: o.Spec, Text: o.SpecText, Rev: o.Rev, From: o.From, Words: o.Words, Revisions: o.Revisions, Name: o.Name, Dir: o.Dir, By: o.By})
+	if err := clear(hostsDir(o.State.Path)); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	f := &Fleet{options: o, clock: loop.NewClock(), seal: seal, client: newClient(ctx), ctx: ctx, cancel: cancel, respec: make(chan struct{}, 1), settling: settling{changed: make(chan struct{})}, hosts: map[string]*running{}}
+	f.beginPoll()
+	if err := f.begin(); err != nil {
+		return nil, errors.Join(err, f.end(err))
+	}
+	f.run(f.follow)
 	return f, nil
+}
+
+// begin starts what a fleet begins with.
+func (f *Fleet) begin() error {
+	first, err := f.first()
+	if err != nil {
+		return err
+	}
+	if err := f.reconcile(f.options.Spec, first); err != nil {
+		return err
+	}
+	if err := f.serveMetrics(); err != nil {
+		return err
+	}
+	l, err := remote.Listen(statedir.Socket(f.options.State.Path))
+	if err != nil {
+		return err
+	}
+	f.run(func() {
+		if err := remote.Serve(f.ctx, l, f.Client(), f.options.Log, nil); err != nil && f.ctx.Err() == nil {
+			f.options.Log.Error("the socket is lost; other shells cannot find this fleet", "error", err.Error())
+		}
+	})
+	return nil
 }
 
 // beginPoll begins what the hosts' deadlines and plain probes share. A fleet can
@@ -133,7 +139,6 @@ func (f *Fleet) beginPoll() {
 		return
 	}
 	f.poll = p
-	context.AfterFunc(f.ctx, p.Close)
 	f.run(func() {
 		if err := p.Run(); err != nil {
 			f.cancel(err) // without it no deadline comes any more
@@ -168,8 +173,8 @@ func (f *Fleet) run(do func()) {
 	}()
 }
 
-// Client returns the fleet's client.
-func (f *Fleet) Client() api.Client { return f.clerk.Client() }
+// Client returns the fleet's client: that of one of its agents.
+func (f *Fleet) Client() api.Client { return f.client }
 
 // Done is closed when the fleet has ended by itself.
 func (f *Fleet) Done() <-chan struct{} { return f.ctx.Done() }
@@ -182,19 +187,12 @@ func (f *Fleet) Err() error {
 	return nil
 }
 
-// closeWait is how long processes may take to end after SIGKILL.
-const closeWait = 5 * time.Second
+// closeWait is how long agents may take to end their processes and loops.
+const closeWait = 10 * time.Second
 
 // Close ends the fleet: when it returns, no process, no socket and no goroutine
 // is left. A second call returns what the first did.
 func (f *Fleet) Close() error {
-	f.once.Do(func() {
-		f.cancel(errClosed)
-		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
-		defer cancel()
-		err := f.keeper.Close(ctx)
-		f.all.Wait()
-		f.closed = errors.Join(err, f.options.State.Close())
-	})
+	f.once.Do(func() { f.closed = errors.Join(f.end(errClosed), f.options.State.Close()) })
 	return f.closed
 }

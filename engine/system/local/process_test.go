@@ -44,14 +44,16 @@ func see(t *testing.T, c api.Client, what string, is func(*api.Status) bool) *ap
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	updates, err := c.Watch(ctx, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var last *api.Status
-	for u := range updates {
-		if last = u.Status; is(last) {
-			return last
+	for ctx.Err() == nil { // a watch ends when somebody else keeps the picture
+		updates, err := c.Watch(ctx, 0)
+		if err != nil && ctx.Err() == nil {
+			t.Fatal(err)
+		}
+		for u := range updates {
+			if last = u.Status; is(last) {
+				return last
+			}
 		}
 	}
 	t.Fatalf("never seen: %s; the last picture: %+v", what, last)

@@ -7,7 +7,8 @@ import (
 )
 
 // Of returns the state directory that another process owns, as far as this user
-// may see: a fleet has its lock open, beside its socket.
+// may see: a fleet has its lock open, beside its socket. The hosts of a local fleet
+// have directories of their own in the fleet's, which is the one that people know.
 func Of(pid int) (dir string, ok bool) {
 	if pid <= 1 || pid == os.Getpid() {
 		return "", false
@@ -18,9 +19,10 @@ func Of(pid int) (dir string, ok bool) {
 		if err != nil || filepath.Base(to) != lockName {
 			continue
 		}
-		if i, err := os.Stat(Socket(filepath.Dir(to))); err == nil && i.Mode()&os.ModeSocket != 0 {
-			return filepath.Dir(to), true
+		in := filepath.Dir(to)
+		if i, err := os.Stat(Socket(in)); err == nil && i.Mode()&os.ModeSocket != 0 && (dir == "" || len(in) < len(dir)) {
+			dir = in
 		}
 	}
-	return "", false
+	return dir, dir != ""
 }

@@ -55,6 +55,10 @@ func Audit(dir string) string { return filepath.Join(dir, auditName) }
 
 const sshName, auditName = "ssh", "audit"
 
+// Hosts is the name of the directory where the hosts of a local fleet have state
+// directories of their own.
+const Hosts = "hosts"
+
 // socketPathMax is the longest path a Unix socket can have (unix(7)).
 const socketPathMax = 107
 
@@ -148,7 +152,7 @@ func own(path string) error {
 		return fmt.Errorf("%w", err)
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile, revisionsName, sshName, auditName}, e.Name()) && !strings.HasPrefix(e.Name(), wordsPrefix) {
+		if !slices.Contains([]string{lockName, "holdfast.sock", "holdfast.log", "processes.json", keptFile, revisionsName, sshName, auditName, Hosts}, e.Name()) && !strings.HasPrefix(e.Name(), wordsPrefix) {
 			return fmt.Errorf("%s holds other things (%q); name a directory for the fleet alone, such as --state %s", path, e.Name(), filepath.Join(path, "holdfast"))
 		}
 	}
