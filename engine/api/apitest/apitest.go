@@ -15,6 +15,8 @@ const Patience = 60 * time.Second
 // Fixture is a running fleet and a client of it. The fleet has a pool of at
 // least two backends that all come to serve, and no drill runs by itself.
 type Fixture struct {
+	// Filler fills the ring of events where Client is dear to ask; nil: Client does.
+	Filler api.Client
 	Client api.Client
 	// Gone ends the fleet and returns when it has ended. The suite calls it once
 	// at most; what it does not end, the fixture's own clean-up does.

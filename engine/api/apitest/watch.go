@@ -108,6 +108,10 @@ func (s *suite) rate() {
 // loses nothing untold, and that one who comes too late is told how much.
 func (s *suite) slow() {
 	lazy := s.watch(s.ctx, 0)
+	filler := s.Filler
+	if filler == nil {
+		filler = s.Client
+	}
 	// Side by side: a world that keeps what it acknowledges writes for all of them
 	// at once.
 	const askers = 16
@@ -115,7 +119,7 @@ func (s *suite) slow() {
 	for a := range askers {
 		all.Go(func() {
 			for i := 0; ; i++ {
-				r, err := s.Client.Do(s.ctx, api.Request{Command: weights(s.backend, 1+(a+i)%100)})
+				r, err := filler.Do(s.ctx, api.Request{Command: weights(s.backend, 1+(a+i)%100)})
 				if err != nil {
 					s.Errorf("Do: %v", err)
 				}

@@ -26,13 +26,13 @@ func TestClient(t *testing.T) {
 	t.Run("Socket", func(t *testing.T) {
 		apitest.TestClient(t, func(t *testing.T) apitest.Fixture {
 			r := start(t, small)
-			return apitest.Fixture{Client: r.socket(t), Gone: r.close}
+			return apitest.Fixture{Client: r.socket(t), Filler: r.fleet.Client(), Gone: r.close}
 		})
 	})
 	t.Run("MutualTLS", func(t *testing.T) {
 		apitest.TestClient(t, func(t *testing.T) apitest.Fixture {
 			r := start(t, small)
-			return apitest.Fixture{Client: overTLS(t, r.fleet.Client()), Gone: r.close}
+			return apitest.Fixture{Client: overTLS(t, r.fleet.Client()), Filler: r.fleet.Client(), Gone: r.close}
 		})
 	})
 }
