@@ -46,10 +46,11 @@
 //
 // # Worlds
 //
-// The worlds sit above the engine and carry its effects out. system/local runs a
-// whole fleet in one process: a loop for each host and one for the fleet, each
-// with one goroutine, one timer and one inbox; the backends are processes of their
-// own, so that a kill is a kill. sim runs the same packages in virtual time from
+// The worlds sit above the engine and carry its effects out. system/agent runs one
+// host: a loop for each decider that needs one, each with one goroutine, one timer
+// and one inbox; the backends are processes of their own, so that a kill is a kill.
+// The agent that holds the fleet's lease also runs the fleet's loop. system/local is
+// the agents of a whole fleet in one process. sim runs the same packages in virtual time from
 // one seed, with faults between any two events; the same seed makes the same
 // trace.
 //

@@ -213,7 +213,7 @@ func Open(o Options) (a *Agent, err error) {
 		return nil, err
 	}
 	a.seating = newSeating(a)
-	a.stand = &stand{agent: a, facts: a.facts}
+	a.stand = newStand(a)
 	a.office = loop.New(loop.Options[coordinator.Event, coordinator.Effects]{
 		Name: "coordinator", Clock: a.clock, Log: o.Log, Machine: coordinator.New(o.Host), Wake: coordinator.Wake{},
 		Reset: (*coordinator.Effects).Reset, Carry: a.carryTerm,

@@ -387,6 +387,7 @@ func TestAFleetOfAgents(t *testing.T) {
 	w.recorded(first.Host, "drain")
 
 	// The coordinator dies. The next one knows what was said, and what happened.
+	died := time.Now()
 	w.kill(w.agents[first.Host])
 	s = w.see(follower.name, "somebody else coordinates", func(s *api.Status) bool {
 		return s.Coordinator.Kind == api.CoordinationActing && s.Coordinator.Epoch > first.Epoch && phase(s, "web-s1-2") == api.PhaseDrained
@@ -399,6 +400,7 @@ func TestAFleetOfAgents(t *testing.T) {
 		h, ok := s.Host(first.Host)
 		return ok && h.State == api.StateDown
 	})
+	t.Logf("the death of the coordinator was known to the fleet after %s", time.Since(died).Round(time.Millisecond))
 	w.start(w.agents[first.Host])
 	w.see(first.Host, "it is back under the other coordinator", func(now *api.Status) bool {
 		h, ok := now.Host(first.Host)

@@ -59,6 +59,7 @@ func (a *Agent) hung(c report.Caller) {
 func (a *Agent) membersChanged([]member.Change) {
 	s := *a.liveness.Status()
 	a.pictures.tell(fleet.Members{Status: s})
+	a.stand.look()
 	a.uplink.Links(s)
 }
 

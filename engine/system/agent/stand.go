@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/coordinator"
+	"github.com/holdfast-edge/holdfast/engine/facts"
+	"github.com/holdfast-edge/holdfast/engine/member"
 	"github.com/holdfast-edge/holdfast/engine/system/quorum"
 )
 
@@ -22,10 +24,14 @@ type stand struct {
 	agent *Agent
 	facts *quorum.Facts
 
+	news chan struct{} // that who lives is another matter
+
 	mu   sync.Mutex
 	held *quorum.Held
 	rest time.Time // it does not stand before
 }
+
+func newStand(a *Agent) *stand { return &stand{agent: a, facts: a.facts, news: make(chan struct{}, 1)} }
 
 // restFor is how long a host that gave the lease back does not stand again: others
 // may do better, and there may be nobody else.
@@ -71,7 +77,40 @@ func (s *stand) get(ctx context.Context) (*quorum.Held, error) {
 			pause(ctx, changed, lookAgain)
 		}
 	}()
+	go s.succeed(ctx)
 	return s.facts.Hold(ctx, leaseCoordinator, coordinator.LeaseTTL)
+}
+
+// succeed ends, until ctx does, the lease of a holder whose agent is gone: it is found
+// out sooner than the lease runs out. Should that agent live after all, its epoch is
+// over: the facts take nothing under it, and no host obeys it that was called under
+// the next.
+func (s *stand) succeed(ctx context.Context) {
+	for ctx.Err() == nil {
+		a, ok := s.facts.Local(facts.Look{Lease: leaseCoordinator})
+		if l := a.Lease; ok && l.Epoch > 0 && gone(s.agent.liveness.Status(), l.Holder) {
+			s.agent.options.Log.Info("the lease of an agent that is gone is ended", "host", l.Holder, "epoch", l.Epoch)
+			if _, err := s.facts.Do(ctx, facts.Release{Token: facts.Token{Lease: leaseCoordinator, Epoch: l.Epoch}}); err != nil && ctx.Err() == nil {
+				s.agent.options.Log.Debug("the lease was not ended", "err", err.Error())
+			}
+		}
+		pause(ctx, s.news, lookAgain)
+	}
+}
+
+// gone reports whether a host's agent surely does not act any more. One that is only
+// cut off, or silent for a moment, may.
+func gone(s *member.Status, host string) bool {
+	h, ok := s.Host(host)
+	return ok && (h.State == member.StateDead || h.State == member.StateStopped)
+}
+
+// look is told that who lives changed.
+func (s *stand) look() {
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
 }
 
 // leads reports whether this host leads the fleet's group.
