@@ -8,6 +8,9 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 SEEDS   ?= 1000
 T       ?= 60s
+# Packages tested at once: more than the cores, because those with real processes
+# wait more than they work.
+P       ?= 4
 
 # Tools run pinned and are no requirement of the module.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -26,7 +29,7 @@ build: ## bin/holdfast
 
 test: ## vet and every test with the race detector; no root, no network
 	$(GO) vet ./...
-	$(GO) test -race -timeout 280s ./...
+	$(GO) test -race -p $(P) -timeout 280s ./...
 
 check: test lint ## the gate before a commit
 
