@@ -63,12 +63,12 @@ the agent's configuration. It starts nothing, and writes over nothing.`,
 	}
 	c.Flags().StringVarP(&o.Spec, "file", "f", "", "`FILE` of the spec, or a profile")
 	c.Flags().StringVar(&o.Host, "host", "", "the `NAME` of this machine in the spec")
-	c.Flags().StringVar(&o.Dir, "dir", StateDefault, "the agent's state `DIR`")
+	c.Flags().StringVar(&o.Dir, "state", StateDefault, "the agent's state `DIR`")
 	c.Flags().StringVar(&o.Config, "config", "", "write the agent's configuration to this `FILE` (default agent.yaml in its state directory)")
 	c.Flags().StringVar(&o.User, "user", "", "the `USER` that the agent becomes when it is started as root")
 	c.Flags().StringVar(&o.Person, "person", actorName(), "the `NAME` of the first admin")
 	_ = c.MarkFlagFilename("file")
-	_ = c.MarkFlagDirname("dir")
+	_ = c.MarkFlagDirname("state")
 	return c
 }
 
@@ -138,11 +138,11 @@ removed from the fleet.`,
 	c.Flags().StringVar(&o.Join, "join", "", "join by this `TOKEN`, where this host has not joined yet")
 	c.Flags().StringArrayVar(&o.Agents, "agent", nil, "`ADDRESS` of an agent that lets it in; give several")
 	c.Flags().StringVar(&o.Host, "host", "", "the `NAME` of this machine in the spec")
-	c.Flags().StringVar(&o.Dir, "dir", StateDefault, "its state `DIR`")
+	c.Flags().StringVar(&o.Dir, "state", StateDefault, "its state `DIR`")
 	c.Flags().StringVar(&o.Address, "address", "", "this host's `ADDRESS` in the spec (default the one from which it reaches the first agent)")
 	c.Flags().StringVar(&o.User, "user", "", "the `USER` that it becomes when it is started as root")
 	_ = c.MarkFlagFilename("config")
-	_ = c.MarkFlagDirname("dir")
+	_ = c.MarkFlagDirname("state")
 	c.AddCommand(s.unitCommand())
 	return c
 }
