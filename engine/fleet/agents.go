@@ -18,6 +18,7 @@ type agent struct {
 	since   instant.Instant
 	sure    bool // it was there once, so that its end is one
 	hangs   bool // it is stopped so that nobody knows what it still does
+	deaf    bool // it is cut off from a host that hears nobody at all
 	version string
 
 	offset, rtt time.Duration   // of its wall clock
@@ -59,7 +60,7 @@ func (f *Fleet) seen(now instant.Instant, ev Members) {
 		h := &s.Hosts[i]
 		f.judge(h.Host.Name, agent{
 			state: agentState(h.State), reason: h.Reason.Sentence(), by: h.By, since: h.Since,
-			sure: h.Seen || h.Life > 0, hangs: h.Reason == member.ReasonHangs,
+			sure: h.Seen || h.Life > 0, hangs: h.Reason == member.ReasonHangs, deaf: h.Reason == member.ReasonThisIsCutOff,
 		})
 	}
 }
@@ -75,7 +76,7 @@ func (f *Fleet) judge(name string, is agent) {
 		f.dirty, f.whole = true, true
 		clear(f.bindings)
 	}
-	a.state, a.reason, a.by, a.since, a.hangs = is.state, is.reason, is.by, is.since, is.hangs
+	a.state, a.reason, a.by, a.since, a.hangs, a.deaf = is.state, is.reason, is.by, is.since, is.hangs, is.deaf
 	a.sure = a.sure || is.sure
 	f.gone(m, a)
 }

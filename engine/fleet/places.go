@@ -68,6 +68,9 @@ func (f *Fleet) drawPlaces(now instant.Instant, s *api.Status) {
 		switch {
 		case word == wordCut:
 			state, reason = api.StateUnknown, "cut off: its hosts live, and do not reach "+f.options.Host
+			if a := f.agents[site.Hosts[0].Name]; a != nil && a.deaf {
+				reason = "cut off: " + f.options.Host + " is itself cut off, and does not know whether its hosts live"
+			}
 			if l, ok := s.Link(api.LinkName(site.Name, f.site())); ok && l.Via != "" {
 				reason += "; heard by way of " + l.Via
 			}

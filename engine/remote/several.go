@@ -15,10 +15,11 @@ import (
 const SeveralMax = 16
 
 // Several is api.Client over more than one agent of a fleet. It stays with the
-// one that answered last. When that is gone, calls that only look go on to the
-// next by themselves; a Watch ends, and the next Watch is another agent's, whose
-// numbering of events its pictures name (api.Status.Ring). A command goes to another agent only if it has certainly not been sent: it is
-// never given twice.
+// one that answered last. When that is gone or takes its time, calls that only look
+// go on to the next by themselves; a Watch ends, and the next Watch is another
+// agent's, whose numbering of events its pictures name (api.Status.Ring). A command
+// goes to another agent only if it has certainly not been sent: it is never given
+// twice.
 type Several struct {
 	agents []*Client
 
@@ -41,35 +42,6 @@ func (s *Several) Where() string {
 	return s.agents[s.now].where
 }
 
-// each calls try with one agent after another, from the one that answered last,
-// until one succeeds or fails so that another would not do better.
-func (s *Several) each(ctx context.Context, on func(error) bool, try func(*Client) error) error {
-	s.mu.Lock()
-	first := s.now
-	s.mu.Unlock()
-	var all []error
-	for i := range s.agents {
-		n := (first + i) % len(s.agents)
-		err := try(s.agents[n])
-		if err == nil {
-			s.mu.Lock()
-			s.now = n
-			s.mu.Unlock()
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if all = append(all, err); !on(err) {
-			break
-		}
-	}
-	if len(all) == 1 {
-		return all[0]
-	}
-	return severalError(all)
-}
-
 // severalError is what each agent said, on one line.
 type severalError []error
 
@@ -82,6 +54,14 @@ func (e severalError) Error() string {
 }
 
 func (e severalError) Unwrap() []error { return e }
+
+// one is the error of the only agent that was asked, or that of all.
+func (e severalError) one() error {
+	if len(e) == 1 {
+		return e[0]
+	}
+	return e
+}
 
 // gone reports whether another agent may do better: this one does not answer,
 // is of another version in the middle of an upgrade, or is itself shut out.
@@ -96,33 +76,46 @@ func unsent(err error) bool {
 }
 
 // Status implements api.Client.
-func (s *Several) Status(ctx context.Context) (st *api.Status, err error) {
-	err = s.each(ctx, gone, func(c *Client) error { st, err = c.Status(ctx); return err })
-	return st, err
+func (s *Several) Status(ctx context.Context) (*api.Status, error) {
+	return look(ctx, s, func(ctx context.Context, c *Client) (*api.Status, error) { return c.Status(ctx) })
 }
 
 // Events implements api.Client.
-func (s *Several) Events(ctx context.Context, from api.Seq, most int) (all []api.Event, err error) {
-	err = s.each(ctx, gone, func(c *Client) error { all, err = c.Events(ctx, from, most); return err })
-	return all, err
+func (s *Several) Events(ctx context.Context, from api.Seq, most int) ([]api.Event, error) {
+	return look(ctx, s, func(ctx context.Context, c *Client) ([]api.Event, error) { return c.Events(ctx, from, most) })
 }
 
 // Revisions implements api.Client.
-func (s *Several) Revisions(ctx context.Context, texts ...uint64) (all []api.Revision, err error) {
-	err = s.each(ctx, gone, func(c *Client) error { all, err = c.Revisions(ctx, texts...); return err })
-	return all, err
+func (s *Several) Revisions(ctx context.Context, texts ...uint64) ([]api.Revision, error) {
+	return look(ctx, s, func(ctx context.Context, c *Client) ([]api.Revision, error) { return c.Revisions(ctx, texts...) })
 }
 
 // Watch implements api.Client.
-func (s *Several) Watch(ctx context.Context, from api.Seq) (updates <-chan api.Update, err error) {
-	err = s.each(ctx, gone, func(c *Client) error { updates, err = c.Watch(ctx, from); return err })
-	return updates, err
+func (s *Several) Watch(ctx context.Context, from api.Seq) (<-chan api.Update, error) {
+	return look(ctx, s, func(ctx context.Context, c *Client) (<-chan api.Update, error) { return c.Watch(ctx, from) })
 }
 
 // Do implements api.Client.
-func (s *Several) Do(ctx context.Context, req api.Request) (r api.Receipt, err error) {
-	err = s.each(ctx, unsent, func(c *Client) error { r, err = c.Do(ctx, req); return err })
-	return r, err
+func (s *Several) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
+	s.mu.Lock()
+	first := s.now
+	s.mu.Unlock()
+	var all severalError
+	for i := range s.agents {
+		n := (first + i) % len(s.agents)
+		r, err := s.agents[n].Do(ctx, req)
+		if err == nil {
+			s.stay(n)
+			return r, nil
+		}
+		if ctx.Err() != nil {
+			return api.Receipt{}, ctx.Err()
+		}
+		if all = append(all, err); !unsent(err) {
+			break
+		}
+	}
+	return api.Receipt{}, all.one()
 }
 
 // Close lets go of idle connections.
