@@ -55,16 +55,20 @@ type (
 		Host  string
 		Epoch uint64
 	}
+	// Overtaken says that another host was called by a coordinator of this epoch, or
+	// was once.
+	Overtaken struct{ Epoch uint64 }
 	// Wake says that the deadline has come.
 	Wake struct{}
 )
 
-func (Startup) event() {}
-func (Led) event()     {}
-func (Lost) event()    {}
-func (Called) event()  {}
-func (Hung) event()    {}
-func (Wake) event()    {}
+func (Startup) event()   {}
+func (Led) event()       {}
+func (Lost) event()      {}
+func (Called) event()    {}
+func (Hung) event()      {}
+func (Overtaken) event() {}
+func (Wake) event()      {}
 
 // Effects are what a Coordinator asks for.
 type Effects struct {
@@ -130,6 +134,13 @@ func (c *Coordinator) Step(now instant.Instant, ev Event, out *Effects) {
 		if ev.Epoch == c.calling && c.term.Kind == Following {
 			c.calling, c.alone = 0, now.Add(AloneAfter)
 		}
+	case Overtaken:
+		c.highest = max(c.highest, ev.Epoch)
+		if c.led == 0 || c.led >= ev.Epoch {
+			return
+		}
+		c.led, out.Release, c.alone = 0, true, now.Add(AloneAfter)
+		c.turn(Term{Kind: Waiting}, out)
 	case Wake:
 		if c.alone.Reached(now) {
 			c.alone = instant.Never

@@ -96,15 +96,40 @@ func TestALostLeaseEndsTheTerm(t *testing.T) {
 	r.is(t, coordinator.Term{Kind: coordinator.Acting, Host: "a1", Epoch: 9})
 }
 
-// Whatever happens: epochs of terms never go back, it acts only with a lease, and
-// it never stays without a picture.
+// TestWhoKnowsOfALaterOneIsNotFollowed: a coordinator that was asleep hears from the
+// hosts that it calls that it was overtaken. It waits for the one who overtook it.
+func TestWhoKnowsOfALaterOneIsNotFollowed(t *testing.T) {
+	r := newRig()
+	r.tell(coordinator.Led{Epoch: 7})
+	r.tell(coordinator.Overtaken{Epoch: 7})
+	r.tell(coordinator.Overtaken{Epoch: 6})
+	r.is(t, coordinator.Term{Kind: coordinator.Acting, Host: "a1", Epoch: 7})
+	r.tell(coordinator.Overtaken{Epoch: 9})
+	if !r.released {
+		t.Error("it keeps the lease")
+	}
+	r.is(t, coordinator.Term{Kind: coordinator.Waiting})
+	r.tell(coordinator.Called{Host: "c1", Epoch: 8}) // it sleeps still
+	r.is(t, coordinator.Term{Kind: coordinator.Waiting})
+	r.tell(coordinator.Called{Host: "b1", Epoch: 9})
+	r.is(t, coordinator.Term{Kind: coordinator.Following, Host: "b1", Epoch: 9})
+	// Who is alone learns of an epoch that may be long over, and is alone.
+	r.tell(coordinator.Hung{Host: "b1", Epoch: 9})
+	r.pass(coordinator.AloneAfter)
+	r.tell(coordinator.Overtaken{Epoch: 10})
+	r.is(t, coordinator.Term{Kind: coordinator.Alone})
+}
+
+// Whatever happens: epochs of terms never go back, it acts only with a lease, it
+// follows only who called, and it never stays without a picture.
 func TestPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := newRig()
 		led, highest := uint64(0), uint64(0)
 		epoch := rapid.Uint64Range(1, 12)
+		called := map[coordinator.Term]bool{}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			switch rapid.IntRange(0, 4).Draw(t, "what") {
+			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0:
 				e := coordinator.Led{Epoch: epoch.Draw(t, "led")}
 				r.tell(e)
@@ -115,13 +140,20 @@ func TestPromises(t *testing.T) {
 				r.tell(coordinator.Lost{})
 				led = 0
 			case 2:
-				r.tell(coordinator.Called{Host: rapid.SampledFrom([]string{"b1", "c1"}).Draw(t, "who"), Epoch: epoch.Draw(t, "called")})
+				who := coordinator.Called{Host: rapid.SampledFrom([]string{"b1", "c1"}).Draw(t, "who"), Epoch: epoch.Draw(t, "called")}
+				called[coordinator.Term{Kind: coordinator.Following, Host: who.Host, Epoch: who.Epoch}] = true
+				r.tell(who)
 				if r.released {
 					led = 0
 				}
 			case 3:
 				r.tell(coordinator.Hung{Host: "b1", Epoch: epoch.Draw(t, "hung")})
 			case 4:
+				r.tell(coordinator.Overtaken{Epoch: epoch.Draw(t, "overtaken")})
+				if r.released {
+					led = 0
+				}
+			case 5:
 				r.pass(time.Duration(rapid.IntRange(0, 10).Draw(t, "seconds")) * time.Second)
 			}
 			is := r.Term()
@@ -129,6 +161,9 @@ func TestPromises(t *testing.T) {
 				t.Fatalf("epoch %d after %d", is.Epoch, highest)
 			}
 			highest = max(highest, is.Epoch)
+			if is.Kind == coordinator.Following && !called[is] {
+				t.Fatalf("it follows %+v, who never called", is)
+			}
 			if is.Kind == coordinator.Acting && is.Epoch != led {
 				t.Fatalf("it acts under %d with a lease of %d", is.Epoch, led)
 			}

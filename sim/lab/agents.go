@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -45,6 +46,15 @@ func (a *Agent) Start() (err error) {
 
 // Runs reports whether the agent's process is there, be it paused.
 func (a *Agent) Runs() bool { return a.p != nil && !a.p.Ended() }
+
+// Log is what the agent logged in all its lives.
+func (a *Agent) Log() string {
+	b, err := os.ReadFile(filepath.Join(a.State, "holdfast.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
 
 // Process is the agent's process in its present or last life.
 func (a *Agent) Process() *Process { return a.p }

@@ -14,7 +14,8 @@ import (
 	"github.com/holdfast-edge/holdfast/sim/lab"
 )
 
-var leads = regexp.MustCompile(`(?m)group=(\S+) reason=leads detail="term (\d+)"`)
+// leads finds elections in logs: agents write theirs as JSON to their own disk.
+var leads = regexp.MustCompile(`group"?[=:]"?([^" ]+)"?[ ,]"?reason"?[=:]"?leads"?[ ,]"?detail"?[=:]"term (\d+)"`)
 
 // leader is the agent that was elected last, as the logs say.
 func leader(t *testing.T, all []*lab.Agent, group replica.GroupID) *lab.Agent {
@@ -22,7 +23,7 @@ func leader(t *testing.T, all []*lab.Agent, group replica.GroupID) *lab.Agent {
 	var first *lab.Agent
 	most := 0
 	for _, a := range all {
-		for _, m := range leads.FindAllStringSubmatch(a.Process().Log(), -1) {
+		for _, m := range leads.FindAllStringSubmatch(a.Process().Log()+a.Log(), -1) {
 			if term, err := strconv.Atoi(m[2]); err == nil && m[1] == string(group) && term > most {
 				first, most = a, term
 			}

@@ -39,8 +39,6 @@ func TestMain(m *testing.M) {
 		exit(factsClients(os.Getenv("HOLDFAST_LAB_CONFIG")))
 	case "replica":
 		exit(replicaHost(os.Getenv("HOLDFAST_LAB_CONFIG")))
-	case "agent":
-		exit(runAgent(os.Getenv("HOLDFAST_LAB_CONFIG")))
 	case "idle":
 		n, _ := strconv.Atoi(os.Getenv("HOLDFAST_LAB_COUNT"))
 		exit(idle(os.Getenv("HOLDFAST_LAB_ADDRESS"), n))

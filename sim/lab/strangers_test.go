@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
-	"github.com/holdfast-edge/holdfast/sim/lab"
 )
 
 // agentPorts are those of an agent, TCP and UDP.
@@ -103,14 +102,5 @@ func (r *running) strangers() {
 	if a := r.agents[h]; !a.Runs() || a.Process().PID() != pid {
 		r.Errorf("the agent of %s did not survive strangers", h)
 	}
-	r.Logf("the agent printed %d lines", lineCount(r.agents[h]))
-}
-
-func lineCount(a *lab.Agent) (n int) {
-	for _, c := range a.Process().Log() {
-		if c == '\n' {
-			n++
-		}
-	}
-	return n
+	r.Logf("the agent logged %d lines", strings.Count(r.agents[h].Log(), "\n"))
 }

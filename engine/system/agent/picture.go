@@ -108,7 +108,8 @@ func (a *Agent) keep(ctx context.Context, p picture) error {
 		c.Later(fleet.Clock{Host: host, Offset: ahead, RTT: trip})
 	}
 	lines.Later = func(host string, epoch uint64) {
-		a.office.Tell(ctx, coordinator.Called{Host: host, Epoch: epoch})
+		a.options.Log.Info("a host knows of a later coordinator", "host", host, "epoch", epoch)
+		a.office.Tell(ctx, coordinator.Overtaken{Epoch: epoch})
 	}
 	if acting {
 		lines.Events = func(after api.Seq) []api.Event { return c.Since(after) }
