@@ -179,7 +179,7 @@ func runAgent(ctx context.Context, o plain.AgentOptions) error {
 	var console setup.Console
 	if f.Console != nil && f.Console.SSH != nil {
 		console = func(ctx context.Context, c api.Client, record func(audit.Entry) (audit.Record, error)) error {
-			return serveConsole(ctx, plain.SSHOptions{Listen: f.Console.SSH.Listen, Keys: f.Console.SSH.Keys, Idle: 30 * time.Minute}, f.State, c, record)
+			return serveConsole(ctx, plain.SSHOptions{Listen: f.Console.SSH.Listen, Keys: f.Console.SSH.Keys, Idle: 30 * time.Minute}, f.State, c, record, true)
 		}
 	}
 	fmt.Printf("the agent of host/%s runs; state in %s\n", f.Host, f.State)
@@ -380,18 +380,18 @@ func serveSSH(ctx context.Context, o plain.SSHOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, records.Close()) }()
-	return serveConsole(ctx, o, dir, client, records.Append)
+	return serveConsole(ctx, o, dir, client, records.Append, false)
 }
 
-// serveConsole serves the console of a client over SSH until ctx ends.
-func serveConsole(ctx context.Context, o plain.SSHOptions, dir string, client api.Client, record func(audit.Entry) (audit.Record, error)) error {
+// serveConsole serves the console of a client, which may be recorded, over SSH.
+func serveConsole(ctx context.Context, o plain.SSHOptions, dir string, client api.Client, record func(audit.Entry) (audit.Record, error), recorded bool) error {
 	key, err := sshd.HostKey(filepath.Join(statedir.SSH(dir), "host_key"))
 	if err != nil {
 		return err
 	}
 	keys := cmp.Or(o.Keys, filepath.Join(statedir.SSH(dir), "authorized_keys"))
 	server, err := sshd.New(sshd.Options{
-		Client: client, Keys: keys, HostKey: key, Record: record, Command: overSSH(dir), Idle: o.Idle, Where: dir,
+		Client: client, Keys: keys, HostKey: key, Record: record, Recorded: recorded, Command: overSSH(dir), Idle: o.Idle, Where: dir,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if errors.Is(err, os.ErrNotExist) {

@@ -14,6 +14,7 @@ need nginx nginx-light
 need openssl openssl
 need socat socat
 need tmux tmux
+need ssh openssh-client
 python3 -c 'import websocket' 2>/dev/null || /usr/bin/python3 -c 'import websocket' 2>/dev/null || want="$want python3-websocket"
 [ -z "$want" ] && exit 0
 if [ "$(id -u)" -ne 0 ]; then

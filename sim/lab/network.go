@@ -279,6 +279,19 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }
 
+// Resident returns the memory of the program, in bytes.
+func (p *Process) Resident() (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.PID()))
+	if err != nil {
+		return 0, fmt.Errorf("lab: %w", err)
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(b), &size, &resident); err != nil {
+		return 0, fmt.Errorf("lab: /proc/%d/statm: %w", p.PID(), err)
+	}
+	return resident * int64(os.Getpagesize()), nil
+}
+
 // closes has Close end something.
 func (n *Network) closes(c io.Closer) {
 	n.mu.Lock()

@@ -24,8 +24,8 @@ type grant struct {
 }
 
 // actor is who a session acts as: the name for people, the fingerprint for proof.
-func (g grant) actor(from string) api.Actor {
-	return api.Actor{Name: strings.TrimSpace(g.name + " " + g.fingerprint), From: "ssh " + from}
+func (g grant) actor(from, session string) api.Actor {
+	return api.Actor{Name: strings.TrimSpace(g.name + " " + g.fingerprint), From: "ssh " + from, Key: g.fingerprint, Role: g.role, Session: session}
 }
 
 // short is a name for a crowded line.

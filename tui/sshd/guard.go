@@ -30,10 +30,12 @@ type guard struct {
 	latest func() *api.Status // nil when there is none at hand
 	may    grant
 	record func(audit.Entry) (audit.Record, error)
-	from   string // address:port
-	id     string // of the session
-	pace   *pace
-	now    func() time.Time
+	// recorded: the Client records what it is asked for.
+	recorded bool
+	from     string // address:port
+	id       string // of the session
+	pace     *pace
+	now      func() time.Time
 }
 
 // Refuses says why the session may not ask for a command, before it is asked.
@@ -44,7 +46,7 @@ func (g *guard) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	if req.Command == nil {
 		return g.Client.Do(ctx, req)
 	}
-	req.By = g.may.actor(g.from)
+	req.By = g.may.actor(g.from, g.id)
 	req.Why = strings.TrimSpace(req.Why)
 	entry := audit.Entry{
 		Kind: audit.KindAsk, Who: g.may.fingerprint, Name: g.may.name, Role: string(g.may.role), From: g.from, Session: g.id,
@@ -53,11 +55,11 @@ func (g *guard) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	if !g.pace.take(g.may.fingerprint, g.now()) {
 		return refused(api.Refusal{Reason: api.ReasonBusy, Detail: "this key asks too much at a time"}), nil
 	}
+	if req.DryRun { // it changes nothing, and shows what everybody may see
+		return g.Client.Do(ctx, req)
+	}
 	if no := g.Refuses(req.Command); no != nil {
 		return g.refuse(entry, no...), nil
-	}
-	if req.DryRun {
-		return g.Client.Do(ctx, req)
 	}
 	st, err := g.picture(ctx)
 	if err != nil {
@@ -66,6 +68,9 @@ func (g *guard) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 	entry.Rev = st.Rev
 	if req.Why == "" && (api.Confirmation(req.Command, st) != "" || confirmed(req)) {
 		return g.refuse(entry, api.Refusal{Reason: api.ReasonNoWhy, Detail: "say --why TEXT"}), nil
+	}
+	if g.recorded {
+		return g.Client.Do(ctx, req)
 	}
 	asked, err := g.record(entry)
 	if err != nil {

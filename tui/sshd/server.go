@@ -26,6 +26,10 @@ type Options struct {
 	// Record writes a record of the audit log and returns when it is kept;
 	// required.
 	Record func(audit.Entry) (audit.Record, error)
+	// Recorded says that Client itself records each command before it is obeyed, with
+	// who asks, as it must be where one client of several is this server's. Logins and
+	// what is refused here are Record's in any case.
+	Recorded bool
 	// Command runs a command line and returns its exit code; required.
 	Command func(context.Context, Line) int
 	Limits  Limits

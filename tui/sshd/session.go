@@ -90,7 +90,7 @@ func (s *Server) serve(x ssh.Session) {
 	}
 	defer s.people.leave(n)
 	w.n = n
-	w.guard = &guard{Client: s.hub, latest: s.hub.latest, may: may, record: s.o.Record, from: c.from, id: fmt.Sprintf("%d.%d", c.number, n), pace: &s.pace, now: s.o.Now}
+	w.guard = &guard{Client: s.hub, latest: s.hub.latest, may: may, record: s.o.Record, recorded: s.o.Recorded, from: c.from, id: fmt.Sprintf("%d.%d", c.number, n), pace: &s.pace, now: s.o.Now}
 	code := 0
 	if w.face == FaceCommand {
 		code = w.command()
@@ -159,7 +159,7 @@ func (w *session) command() int {
 	out := stallWriter{w.x, stallAfter, stalled}
 	errs := stallWriter{w.x.Stderr(), stallAfter, stalled}
 	return w.s.o.Command(ctx, Line{
-		Words: w.words, Client: w.guard, Actor: w.guard.may.actor(w.c.from), Role: w.guard.may.role, In: w.x, Out: out, Err: errs,
+		Words: w.words, Client: w.guard, Actor: w.guard.may.actor(w.c.from, w.guard.id), Role: w.guard.may.role, In: w.x, Out: out, Err: errs,
 		Look: w.look,
 	})
 }
@@ -239,7 +239,7 @@ func (w *session) draw(pty ssh.Pty) int {
 func (w *session) console(in io.Reader, out io.Writer, env []string, program []tea.ProgramOption, messages <-chan tea.Msg) tui.Options {
 	may := w.guard.may
 	o := tui.Options{
-		Client: w.guard, In: in, Out: out, Environ: env, Actor: may.actor(w.c.from), ASCII: ascii(env), AskWhy: true, May: w.guard.Refuses,
+		Client: w.guard, In: in, Out: out, Environ: env, Actor: may.actor(w.c.from, w.guard.id), ASCII: ascii(env), AskWhy: true, May: w.guard.Refuses,
 		Now: w.s.o.Now, Program: program, Messages: messages, First: w.words, Others: w.others,
 	}
 	if !may.role.Includes(api.RoleOperator) {

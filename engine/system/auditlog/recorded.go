@@ -76,7 +76,7 @@ const unrecorded = "unrecorded"
 func EntryOf(req api.Request) audit.Entry {
 	by := req.By
 	e := audit.Entry{
-		Kind: audit.KindAsk, Who: by.Key, Name: by.Name, Role: string(by.Role), From: by.From, Session: by.Session,
+		Kind: audit.KindAsk, Who: by.Key, Name: strings.TrimSpace(strings.TrimSuffix(by.Name, by.Key)), Role: string(by.Role), From: by.From, Session: by.Session,
 		Command: api.Shell(req.Command), Why: strings.TrimSpace(req.Why),
 	}
 	if a, ok := req.Command.(api.Apply); ok { // its words name a file that may say anything by now
