@@ -28,13 +28,15 @@ type running struct {
 	*lab.Fleet
 	agents map[*lab.Host]*lab.Agent
 	own    func(name, site, dir string)
+	root   *identity.Authority
+	used   map[*lab.Host]string // the tokens by which they came in
 }
 
 // fleet starts a fleet of agents, one on each host, and waits until all of them see
 // all of it.
 func fleet(t *testing.T, sites, hosts int) *running {
 	t.Helper()
-	r := &running{T: t, Fleet: ground(t, sites, hosts), agents: map[*lab.Host]*lab.Agent{}}
+	r := &running{T: t, Fleet: ground(t, sites, hosts), agents: map[*lab.Host]*lab.Agent{}, used: map[*lab.Host]string{}}
 	for _, s := range r.Sites {
 		if err := s.Serve(backendPorts...); err != nil {
 			t.Fatal(err)
@@ -51,7 +53,8 @@ func fleet(t *testing.T, sites, hosts int) *running {
 			if _, err := os.Stat(setup.ConfigOf(a.State)); err == nil {
 				return h.Start("agent", program(t), "agent", "-c", setup.ConfigOf(a.State))
 			}
-			return h.Start("agent", program(t), "agent", "--join", r.token(first, "--host", h.Name), "--agent", first.Address.String(),
+			r.used[h] = r.token(first, "--host", h.Name)
+			return h.Start("agent", program(t), "agent", "--join", r.used[h], "--agent", first.Address.String(),
 				"--host", h.Name, "--address", h.Address.String(), "--state", a.State)
 		})
 		if err != nil {
@@ -76,11 +79,11 @@ func fleet(t *testing.T, sites, hosts int) *running {
 	// clients of its facts.
 	files, err := identity.OpenFiles(setup.Identity(r.agents[first].State))
 	r.must(err)
-	root, err := files.LoadAuthority()
+	r.root, err = files.LoadAuthority()
 	r.must(err)
 	own, err := files.LoadHost()
 	r.must(err)
-	r.own = signer(t, root, own.Keys)
+	r.own = signer(t, r.root, own.Keys)
 	return r
 }
 

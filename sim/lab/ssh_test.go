@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +26,10 @@ import (
 )
 
 // sshPort is where the agents' consoles are.
-const sshPort = "7722"
+const (
+	sshPort     = "7722"
+	metricsPort = 7799
+)
 
 // Bounds of what sessions may cost. The aims are 200 ms, 15 % of a core and 100 MB, on
 // a quiet machine; the figures are printed.
@@ -64,7 +69,7 @@ func TestConsoleOverSSH(t *testing.T) {
 	r.must(a.Kill())
 	config, err := os.OpenFile(setup.ConfigOf(a.State), os.O_APPEND|os.O_WRONLY, 0)
 	r.must(err)
-	_, err = fmt.Fprintf(config, "console: {ssh: {listen: \":%s\", authorized_keys: %s}}\n", sshPort, keys)
+	_, err = fmt.Fprintf(config, "metrics: %s:%d\nconsole: {ssh: {listen: \":%s\", authorized_keys: %s}}\n", p.host.Address, metricsPort, sshPort, keys)
 	r.must(errors.Join(err, config.Close()))
 	r.must(a.Start())
 	r.whole("the start of a console", wholeFor)
@@ -80,6 +85,7 @@ func TestConsoleOverSSH(t *testing.T) {
 		{"a client that stops reading", (*people).stopsReading},
 		{"a huge terminal", (*people).hugeTerminal},
 		{"a shared connection", (*people).sharedConnection},
+		{"noise", (*people).noise},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			sub := *r
@@ -372,4 +378,26 @@ func (p *people) sharedConnection() {
 		p.Fatal(err, out)
 	}
 	second.ends()
+}
+
+// noise: random bytes at the ports that are open to people and their machines. Who
+// makes it is sent away for a while; others are not.
+func (p *people) noise() {
+	random := rand.NewChaCha8([32]byte{2})
+	b := make([]byte, noise)
+	for _, port := range []string{sshPort, fmt.Sprint(metricsPort)} {
+		for range noiseTimes {
+			_, _ = random.Read(b)
+			c, err := p.Sites[0].Hosts[2].Dial(p.Context(), "tcp", net.JoinHostPort(p.host.Address.String(), port))
+			p.must(err)
+			_, _ = c.Write(b)
+			_ = c.Close()
+		}
+	}
+	if out, err := p.from.Run(p.Context(), "curl", "-fsS", fmt.Sprintf("http://%s:%d/ready", p.host.Address, metricsPort)); err != nil {
+		p.Errorf("%v: %s", err, out)
+	}
+	if out, code := p.run("ada", "get", "hosts"); code != 0 {
+		p.Errorf("after the noise: %d: %s", code, out)
+	}
 }

@@ -5,15 +5,22 @@ package lab_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast-edge/holdfast/engine/api"
 	"github.com/holdfast-edge/holdfast/engine/system/identity"
+	"github.com/holdfast-edge/holdfast/engine/system/setup"
+	"github.com/holdfast-edge/holdfast/sim/lab"
 )
 
 // agentPorts are those of an agent, TCP and UDP.
@@ -31,8 +38,9 @@ const (
 	noiseTimes = 20
 )
 
-// strangers: random bytes at every port and hosts of another fleet are refused, and
-// disturb nothing.
+// strangers: random bytes at every port, hosts of another fleet, certificates that are
+// over, tokens that were used, heartbeats under a wrong key and from a tape are refused,
+// and disturb nothing.
 func (r *running) strangers() {
 	x := r.trial(1)
 	h := r.acting()
@@ -70,9 +78,38 @@ func (r *running) strangers() {
 		}
 	}
 
-	// Somebody whose certificate another authority signed, under the name of a host.
-	dir := filepath.Join(r.Dir, "stranger")
-	authority(r.T, "lab")(r.Sites[1].Hosts[0].Name, r.Sites[1].Name, dir)
+	// Somebody whose certificate another authority signed, under the name of a host; and
+	// a host of this fleet whose own is over.
+	victim := r.Sites[1].Hosts[0]
+	foreign, over := filepath.Join(r.Dir, "stranger"), filepath.Join(r.Dir, "over")
+	authority(r.T, "lab")(victim.Name, victim.Site().Name, foreign)
+	r.expired(victim.Name, victim.Site().Name, over)
+	r.refused(dial, "a foreign certificate", foreign)
+	r.refused(dial, "a certificate that is over", over)
+	r.usedToken(from)
+	r.tape(h, from)
+
+	x.agree("after strangers", r.Sites...)
+	x.end()
+	if a := r.agents[h]; !a.Runs() || a.Process().PID() != pid {
+		r.Errorf("the agent of %s did not survive strangers", h)
+	}
+	r.Logf("the agent logged %d lines", strings.Count(r.agents[h].Log(), "\n"))
+}
+
+// expired signs with the fleet's own root what ended an hour ago.
+func (r *running) expired(name, site, dir string) {
+	key, csr, err := identity.NewRequest()
+	r.must(err)
+	chain, err := r.root.SignFor(time.Now().Add(-2*time.Hour), csr, identity.Name{Fleet: r.root.Fleet(), Site: site, Host: name}, time.Hour)
+	r.must(err)
+	files, err := identity.OpenFiles(dir)
+	r.must(err)
+	r.must(files.SaveHost(identity.Credentials{Key: key, Chain: chain, Roots: r.root.Roots()}))
+}
+
+// refused asks with a certificate in each of the agents' languages.
+func (r *running) refused(dial func(network string, port int) net.Conn, what, dir string) {
 	files, err := identity.OpenFiles(dir)
 	r.must(err)
 	own, err := files.LoadHost()
@@ -91,16 +128,47 @@ func (r *running) strangers() {
 		if err == nil {
 			answer, err = io.ReadAll(c)
 		}
-		r.Logf("a foreign certificate, %s: %.300q, %v", protocol, answer, err)
 		if refused := strings.HasPrefix(string(answer), "HTTP/1.1 403 "); err == nil && len(answer) > 0 && !refused {
-			r.Errorf("a stranger with %s is answered: %.300q", protocol, answer)
+			r.Errorf("%s with %s is answered: %.300q", what, protocol, answer)
 		}
 		_ = raw.Close()
 	}
-	x.agree("after strangers", r.Sites...)
-	x.end()
-	if a := r.agents[h]; !a.Runs() || a.Process().PID() != pid {
-		r.Errorf("the agent of %s did not survive strangers", h)
+}
+
+// usedToken: a token lets one host in, and nobody after it.
+func (r *running) usedToken(from *lab.Host) {
+	h := r.Sites[0].Hosts[1]
+	dir := filepath.Join(r.Dir, "thief")
+	_, err := r.try(from, "agent", "--join", r.used[h], "--agent", r.Sites[0].Hosts[0].Address.String(), "--host", h.Name, "--address", from.Address.String(), "--state", dir)
+	if err == nil || !strings.Contains(err.Error(), api.ReasonTokenUsed.Sentence()) {
+		r.Errorf("a token that was used: %v", err)
 	}
-	r.Logf("the agent logged %d lines", strings.Count(r.agents[h].Log(), "\n"))
+	if _, err := os.Stat(setup.Identity(dir)); err == nil {
+		r.Error("the thief has an identity")
+	}
+}
+
+// tape: heartbeats of real hosts come again from somebody who heard them, as they were
+// and with a bit of their seal turned, which is what a wrong key is.
+func (r *running) tape(h, from *lab.Host) {
+	heard, err := h.Capture(7421, 20)
+	r.must(err)
+	counts := regexp.MustCompile(`WrongKey:[1-9]\d*.* Replayed:[1-9]`)
+	eventually(r.T, "the log says what was refused", func() error {
+		c, err := from.Dial(r.Context(), "udp", net.JoinHostPort(h.Address.String(), "7421"))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for _, p := range heard {
+			_, _ = c.Write(p)
+			forged := slices.Clone(p)
+			forged[len(forged)-1] ^= 1
+			_, _ = c.Write(forged)
+		}
+		if !counts.MatchString(r.agents[h].Log()) {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 }
