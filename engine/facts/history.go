@@ -11,8 +11,8 @@ import (
 const (
 	// HistoryMax is how many changes are kept, and HistoryBytesMax how large they
 	// may be together.
-	HistoryMax      = 4096
-	HistoryBytesMax = 4 << 20
+	HistoryMax      = 1024
+	HistoryBytesMax = 1 << 20
 )
 
 // history is the last changes, in order.

@@ -26,8 +26,8 @@ const (
 	bulkSize = 128 << 10
 	// entriesKept and entriesKeptBytes are what stays in memory of what is applied,
 	// for followers that are a little late; a later one gets a snapshot.
-	entriesKept      = 4096
-	entriesKeptBytes = 8 << 20
+	entriesKept      = 512
+	entriesKeptBytes = 1 << 20
 	// messageSizeMax, inflightMax and uncommittedMax bound what raft sends to one
 	// follower at once and what a leader takes in.
 	messageSizeMax = 1 << 20
