@@ -75,4 +75,3 @@ func (a *Agent) leadsOthers() bool {
 	}
 	return false
 }
-

@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/holdfast-edge/holdfast/engine/instant"
 	"github.com/holdfast-edge/holdfast/engine/replica"
 )
 
@@ -20,8 +22,13 @@ type callers struct {
 	mu     sync.Mutex
 	all    map[string]*caller
 	served map[replica.GroupID]string // the host that answered last
+	failed map[string]instant.Instant // hosts that did not answer, and when
 	closed bool
 }
+
+// failedFor is how long a host that did not answer is asked after all others. One
+// that hangs keeps its connections, for its kernel does that.
+const failedFor = 5 * time.Second
 
 // best is the host that answered for a group last.
 func (c *callers) best(group replica.GroupID) string {
@@ -30,10 +37,46 @@ func (c *callers) best(group replica.GroupID) string {
 	return c.served[group]
 }
 
+// bad notes a host that did not answer.
+func (c *callers) bad(host string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.failed) >= failedMax {
+		clear(c.failed)
+	}
+	c.failed[host] = c.q.o.Clock.Now()
+	for group, served := range c.served {
+		if served == host {
+			delete(c.served, group)
+		}
+	}
+}
+
+// failedMax bounds the table: a fleet has fewer hosts that fail at once, or none that
+// answers.
+const failedMax = 64
+
+// last moves the hosts that did not answer a moment ago behind the others.
+func (c *callers) last(hosts []string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.q.o.Clock.Now()
+	slices.SortStableFunc(hosts, func(a, b string) int { return c.rank(now, a) - c.rank(now, b) })
+	return hosts
+}
+
+func (c *callers) rank(now instant.Instant, host string) int {
+	if at, ok := c.failed[host]; ok && now.Sub(at) < failedFor {
+		return 1
+	}
+	return 0
+}
+
 // good notes a host that answered for a group; the empty string: none does.
 func (c *callers) good(group replica.GroupID, host string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	delete(c.failed, host)
 	if host == "" {
 		delete(c.served, group)
 		return

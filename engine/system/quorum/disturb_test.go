@@ -122,15 +122,40 @@ func TestFalseFounder(t *testing.T) {
 	r.host("tokyo-2").put("key", "another")
 }
 
-// A peer that takes connections and then neither reads nor answers, as a stopped
-// process does, holds up nobody; when it is back it learns what it missed.
-func TestStalledPeer(t *testing.T) {
-	r := newRig(t, 3, "tokyo-1", "tokyo-2", "tokyo-3")
-	r.leader("tokyo-1", "tokyo-2", "tokyo-3")
-	away := r.host("tokyo-3")
+// TestHangingHostIsPassedOver: a host that was asked, and whose process hangs, costs one
+// question, and not each one after it.
+func TestHangingHostIsPassedOver(t *testing.T) {
+	r := newRig(t, 3, "tokyo-1", "tokyo-2", "tokyo-3", "tokyo-4")
+	away, asks := r.host("tokyo-3"), r.host("tokyo-4")
 	away.kill()
-	l := must(net.Listen("tcp", away.address))
-	stop := identitytest.Serve(t, away.holder, slog.New(slog.DiscardHandler), l, identity.Protocol{
+	r.leader("tokyo-1", "tokyo-2")
+	defer stalled(t, away)()
+	for _, ask := range []func(context.Context) error{
+		func(ctx context.Context) error {
+			_, err := asks.facts.Do(ctx, facts.Txn{Ops: []facts.Op{{Key: "key", Value: []byte("value")}}})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := asks.facts.Ask(ctx, facts.Get{Key: "key"})
+			return err
+		},
+	} {
+		asks.Prefer(group, "tokyo-3")
+		if err := ask(r.ctx(200 * time.Millisecond)); err == nil {
+			t.Fatal("a host that hangs has answered")
+		}
+		began := time.Now()
+		if err := ask(r.ctx(wait)); err != nil || time.Since(began) > wait/2 {
+			t.Errorf("the next question: %v after %v", err, time.Since(began))
+		}
+	}
+}
+
+// stalled stands for a host whose process hangs, until the function that it returns is
+// called.
+func stalled(t *testing.T, h *host) func() {
+	l := must(net.Listen("tcp", h.address))
+	return identitytest.Serve(t, h.holder, slog.New(slog.DiscardHandler), l, identity.Protocol{
 		Name: quorum.ProtocolName,
 		Serve: func(ctx context.Context, conn *tls.Conn, _ identity.Peer) {
 			b := make([]byte, len(quorum.Hello(0, 0)))
@@ -140,6 +165,16 @@ func TestStalledPeer(t *testing.T) {
 			<-ctx.Done()
 		},
 	})
+}
+
+// A peer that takes connections and then neither reads nor answers, as a stopped
+// process does, holds up nobody; when it is back it learns what it missed.
+func TestStalledPeer(t *testing.T) {
+	r := newRig(t, 3, "tokyo-1", "tokyo-2", "tokyo-3")
+	r.leader("tokyo-1", "tokyo-2", "tokyo-3")
+	away := r.host("tokyo-3")
+	away.kill()
+	stop := stalled(t, away)
 	for i := range 16 {
 		r.host("tokyo-1").put(fmt.Sprint("key", i%8), strings.Repeat("v", 128<<10))
 		if i%8 == 0 {

@@ -18,3 +18,6 @@ const (
 	LaneBulk   = laneBulk
 	LaneAsk    = laneAsk
 )
+
+// Prefer makes a host the one that answered for a group last.
+func (q *Quorum) Prefer(group replica.GroupID, host string) { q.callers.good(group, host) }

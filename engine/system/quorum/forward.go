@@ -59,7 +59,7 @@ func (q *Quorum) targets(group replica.GroupID) []string {
 	for _, host := range q.o.Seats(group) {
 		add(host)
 	}
-	return all
+	return q.callers.last(all)
 }
 
 // forward asks other hosts, one after another, until one answers or ctx ends. What
@@ -81,6 +81,9 @@ func (q *Quorum) forward(ctx context.Context, group replica.GroupID, kind byte, 
 			one, done := context.WithTimeout(ctx, within+within/8)
 			a, sent, err := x.ask(one, request{kind: kind, group: group, within: within, body: body})
 			done()
+			if err != nil {
+				q.callers.bad(hosts[i])
+			}
 			switch {
 			case err != nil && sent && kind == askDo:
 				return replica.Answer{Reason: replica.ReasonUnknown, Detail: fmt.Sprintf("asked %s: %v", hosts[i], err)}

@@ -125,7 +125,7 @@ func Open(o Options) (*Quorum, error) {
 	q.machine = newMachine(groups)
 	q.disk = newDisk(q)
 	q.peers = newPeers(q)
-	q.callers = &callers{q: q, all: map[string]*caller{}, served: map[replica.GroupID]string{}}
+	q.callers = &callers{q: q, all: map[string]*caller{}, served: map[replica.GroupID]string{}, failed: map[string]instant.Instant{}}
 	q.loop = loop.New(loop.Options[event, replica.Effects]{
 		Name: "quorum " + o.Host, Clock: o.Clock, Log: o.Log, Machine: q.machine,
 		Wake: event{ev: replica.Wake{}}, Reset: (*replica.Effects).Reset, Carry: q.carry,
