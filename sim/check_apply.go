@@ -31,17 +31,15 @@ func (c *checkApply) fleet(ev fleet.Event, out *fleet.Effects) {
 	ask, ok := ev.(fleet.Ask)
 	next, first := ev.(fleet.SetSpec)
 	if ok {
-		switch cmd := ask.Request.Command.(type) {
-		case api.Apply:
-			ok = cmd.Base == 0 || cmd.Base == c.rev
-		case api.Rollback:
-			old := c.revs[cmd.Rev]
-			if ok = (cmd.Base == 0 || cmd.Base == c.rev) && old != nil && cmd.Rev != c.rev; ok && !reflect.DeepEqual(old, out.Spec) {
-				c.world.fail("apply", "to go back to revision %d brought something else", cmd.Rev)
+		apply, isApply := ask.Request.Command.(api.Apply)
+		back, isBack := ask.Request.Command.(api.Rollback)
+		ok = isApply && (apply.Base == 0 || apply.Base == c.rev)
+		if isBack {
+			old := c.revs[back.Rev]
+			if ok = (back.Base == 0 || back.Base == c.rev) && old != nil && back.Rev != c.rev; ok && !reflect.DeepEqual(old, out.Spec) {
+				c.world.fail("apply", "to go back to revision %d brought something else", back.Rev)
 				return
 			}
-		default:
-			ok = false
 		}
 		ok = ok && len(out.Answers) > 0 && out.Answers[0].Receipt.OK && !ask.Request.DryRun
 	}

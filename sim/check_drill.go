@@ -70,7 +70,8 @@ func (c *checkDrill) fleet(ev fleet.Event, out *fleet.Effects) {
 			} else {
 				c.run.aborted = w.now
 			}
-		case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.ClearFault, api.Apply, api.Rollback:
+		case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.ClearFault, api.Apply, api.Rollback,
+			api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 			// A run goes on through them, or ends by what they do to it.
 		}
 	}

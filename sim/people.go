@@ -50,10 +50,8 @@ func (p *people) something() {
 	req := api.Request{Command: c, By: api.Actor{Name: "akiko", From: "simulation"}, DryRun: w.rand.IntN(10) == 0}
 	if w.picture != nil && w.rand.IntN(4) > 0 {
 		req.Confirm = api.Confirmation(c, w.picture)
-		switch c.(type) {
-		case api.Apply, api.Rollback: // the fleet may ask for a word that the picture does not
+		if api.Respecs(c) { // the fleet may ask for a word that the picture does not
 			req.Confirm = api.ConfirmWord(c, w.picture)
-		default:
 		}
 	}
 	if w.rand.IntN(2) == 0 {
@@ -78,16 +76,15 @@ func (p *people) request(req api.Request, then func(api.Receipt)) fleet.Ask {
 	p.asked++
 	ask := fleet.Ask{ID: fmt.Sprintf("r%d", p.asked), Request: req}
 	text, named := "", false
-	switch c := req.Command.(type) {
-	case api.Apply:
+	if c, ok := req.Command.(api.Apply); ok {
 		text, named = c.Text, true
-	case api.Rollback:
+	}
+	if c, ok := req.Command.(api.Rollback); ok {
 		for _, r := range w.revs {
 			if r.Rev == c.Rev {
 				text, named = r.Text, true
 			}
 		}
-	default:
 	}
 	if named {
 		s, err := spec.Parse("next.yaml", []byte(text))

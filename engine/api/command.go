@@ -120,6 +120,13 @@ func (StartDrill) command()  {}
 func (AbortDrill) command()  {}
 func (Apply) command()       {}
 
+// Respecs reports whether a command brings another spec.
+func Respecs(c Command) bool {
+	_, apply := c.(Apply)
+	_, back := c.(Rollback)
+	return apply || back
+}
+
 // Commands returns the zero value of every command.
 func Commands() []Command {
 	return []Command{SetWeights{}, Drain{}, Undrain{}, Force{}, Unforce{}, InjectFault{}, ClearFault{}, StartDrill{}, AbortDrill{}, Apply{}, Rollback{}, IssueToken{}, VoidToken{}, RemoveHost{}, RemovePerson{}, RotateKeys{}}

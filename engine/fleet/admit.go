@@ -53,6 +53,7 @@ func admits(c api.Command) bool {
 	switch c.(type) {
 	case api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 		return true
+	case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.Rollback:
 	}
 	return false
 }

@@ -142,14 +142,11 @@ func Changes(all []spec.Change, most int) (listed []api.Change, more int) {
 // weigh says what a command that brings another spec would change, and why it
 // should not be done, or not without a word.
 func (f *Fleet) weigh(ev Ask, receipt *api.Receipt) []api.Refusal {
-	switch c := ev.Request.Command.(type) {
-	case api.Apply:
-	case api.Rollback:
-		if c.Rev < f.rev && f.revision(c.Rev) == nil && len(c.Check(f.picture)) == 0 {
-			return []api.Refusal{{Reason: api.ReasonNoSuchRevision, Detail: fmt.Sprintf("%d; holdfast history lists them", c.Rev)}}
-		}
-	default:
+	if !api.Respecs(ev.Request.Command) {
 		return nil
+	}
+	if c, ok := ev.Request.Command.(api.Rollback); ok && c.Rev < f.rev && f.revision(c.Rev) == nil && len(c.Check(f.picture)) == 0 {
+		return []api.Refusal{{Reason: api.ReasonNoSuchRevision, Detail: fmt.Sprintf("%d; holdfast history lists them", c.Rev)}}
 	}
 	switch {
 	case ev.Spec == nil && len(receipt.Refusals) > 0:

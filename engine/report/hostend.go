@@ -159,7 +159,7 @@ func (h *HostEnd) Tell(ev fleet.Event) {
 		}
 	case fleet.FaultDone:
 		h.faultDone(e)
-	case fleet.SetSpec, fleet.Kept, fleet.Report, fleet.Adopt, fleet.Ask, fleet.ClientsRead, fleet.Sampled, fleet.Members, fleet.Groups, fleet.Clock, fleet.Agent, fleet.Wake:
+	case fleet.SetSpec, fleet.Kept, fleet.Report, fleet.Adopt, fleet.Ask, fleet.ClientsRead, fleet.Sampled, fleet.Members, fleet.Groups, fleet.Clock, fleet.Agent, fleet.Admission, fleet.Admitted, fleet.Wake:
 		return // no host has such a thing to tell
 	}
 	h.told.add(ev, func(gone fleet.Event) {

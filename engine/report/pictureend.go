@@ -32,7 +32,7 @@ type Shares struct {
 }
 
 type shared struct {
-	Share
+	what    Share
 	version uint64
 }
 
@@ -43,7 +43,7 @@ func (s *Shares) Set(key string, value []byte) bool {
 		return false
 	}
 	i := 0
-	for i < len(s.all) && s.all[i].Key != key {
+	for i < len(s.all) && s.all[i].what.Key != key {
 		i++
 	}
 	if i == len(s.all) && i == SharesMax {
@@ -262,6 +262,9 @@ func (p *PictureEnd) Hear(now instant.Instant, m Message) fleet.Event {
 				p.void(w.number) // the host's next life is not to be told again
 				delete(p.waits, e.ID)
 			}
+		case fleet.Process:
+		case fleet.SetSpec, fleet.Kept, fleet.Report, fleet.Ask, fleet.ClientsRead, fleet.Sampled, fleet.Members, fleet.Groups, fleet.Clock, fleet.Agent, fleet.Admission, fleet.Admitted, fleet.Wake:
+			return nil // nothing that a host could tell is read as such
 		}
 		return m.Event
 	case Refused:
@@ -294,7 +297,7 @@ func (p *PictureEnd) Take(now instant.Instant, into []Message) []Message {
 	}
 	for i := range p.shares.all {
 		if s := &p.shares.all[i]; s.version > p.shared {
-			into = append(into, s.Share)
+			into = append(into, s.what)
 			p.shared = s.version
 		}
 	}

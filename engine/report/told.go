@@ -66,7 +66,7 @@ func (m Told) append(b []byte) []byte {
 		b = wire.End(appendFault(b, &e.Order), order)
 		b = wire.AppendBytes(b, adoptBy, cut(e.By, textMax))
 		b = wire.AppendNumber(b, adoptSince, numberOf(e.Since))
-	case fleet.SetSpec, fleet.Kept, fleet.Report, fleet.Ask, fleet.ClientsRead, fleet.Sampled, fleet.Members, fleet.Groups, fleet.Clock, fleet.Agent, fleet.Wake:
+	case fleet.SetSpec, fleet.Kept, fleet.Report, fleet.Ask, fleet.ClientsRead, fleet.Sampled, fleet.Members, fleet.Groups, fleet.Clock, fleet.Agent, fleet.Admission, fleet.Admitted, fleet.Wake:
 		return b // no host tells them so
 	default:
 		return b

@@ -106,6 +106,7 @@ func verb(c api.Command) string {
 		return "apply"
 	case api.Rollback:
 		return "roll back"
+	case api.IssueToken, api.VoidToken, api.RemoveHost, api.RemovePerson, api.RotateKeys:
 	}
 	return c.Verb()
 }

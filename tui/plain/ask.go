@@ -19,7 +19,7 @@ func (s *shell) do(ctx context.Context, cmd api.Command) error {
 	if err != nil {
 		return err
 	}
-	if respecs(cmd) && !s.dryRun {
+	if api.Respecs(cmd) && !s.dryRun {
 		cmd = from(cmd, st.Rev)
 	}
 	r, err := s.ask(ctx, c, st, cmd)
@@ -46,7 +46,7 @@ func (s *shell) do(ctx context.Context, cmd api.Command) error {
 func (s *shell) ask(ctx context.Context, c api.Client, st *api.Status, cmd api.Command) (api.Receipt, error) {
 	req := api.Request{Command: cmd, By: s.actor(), Why: s.why, DryRun: s.dryRun}
 	refusals, need := api.Check(cmd, st), api.Confirmation(cmd, st)
-	if respecs(cmd) && !s.dryRun {
+	if api.Respecs(cmd) && !s.dryRun {
 		// Only the fleet knows what another spec takes away.
 		try := req
 		try.DryRun, try.Confirm = true, api.ConfirmWord(cmd, st)

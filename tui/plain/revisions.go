@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,28 +167,15 @@ func (s *shell) based(c *cobra.Command, base *uint64) {
 // from fills in from which revision a command is made: the one that the person
 // was shown.
 func from(cmd api.Command, rev uint64) api.Command {
-	switch c := cmd.(type) {
-	case api.Apply:
-		if c.Base == 0 {
-			c.Base = rev
-		}
+	if c, ok := cmd.(api.Apply); ok {
+		c.Base = cmp.Or(c.Base, rev)
 		return c
-	case api.Rollback:
-		if c.Base == 0 {
-			c.Base = rev
-		}
+	}
+	if c, ok := cmd.(api.Rollback); ok {
+		c.Base = cmp.Or(c.Base, rev)
 		return c
 	}
 	return cmd
-}
-
-// respecs reports whether a command brings another spec.
-func respecs(cmd api.Command) bool {
-	switch cmd.(type) {
-	case api.Apply, api.Rollback:
-		return true
-	}
-	return false
 }
 
 // changes prints what differs between two specs, by what it belongs to.

@@ -95,11 +95,7 @@ func (g *guard) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 // confirmed reports whether a spec was confirmed that takes something away: what
 // that is only the fleet knows.
 func confirmed(req api.Request) bool {
-	switch req.Command.(type) {
-	case api.Apply, api.Rollback:
-		return req.Confirm != ""
-	}
-	return false
+	return api.Respecs(req.Command) && req.Confirm != ""
 }
 
 // refuse records a no of our own; without a record it is a no all the same.

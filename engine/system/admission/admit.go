@@ -32,7 +32,7 @@ func (r *Register) Admit(ctx context.Context, o fleet.AdmitOrder, under ...facts
 			return r.removePerson(ctx, o.At, o.By, c.Person, under)
 		case api.RotateKeys:
 			return r.askRotation(ctx, under)
-		case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply:
+		case api.SetWeights, api.Drain, api.Undrain, api.Force, api.Unforce, api.InjectFault, api.ClearFault, api.StartDrill, api.AbortDrill, api.Apply, api.Rollback:
 		}
 		return identity.Refuse(api.ReasonWrongKind, "%s is not about who may come in", o.Command.Verb())
 	})

@@ -61,21 +61,22 @@ func (c *client) Do(ctx context.Context, req api.Request) (api.Receipt, error) {
 // here, by the asker, and not in the loop that everybody shares.
 func (c *client) read(ctx context.Context, ask *fleet.Ask) error {
 	var from api.Revision
-	switch cmd := ask.Request.Command.(type) {
-	case api.Apply:
-		from = api.Revision{Name: cmd.Name, Dir: cmd.Dir, Text: cmd.Text}
-	case api.Rollback:
-		all, err := c.Revisions(ctx, cmd.Rev)
+	if !api.Respecs(ask.Request.Command) {
+		return nil
+	}
+	if apply, ok := ask.Request.Command.(api.Apply); ok {
+		from = api.Revision{Name: apply.Name, Dir: apply.Dir, Text: apply.Text}
+	}
+	if back, ok := ask.Request.Command.(api.Rollback); ok {
+		all, err := c.Revisions(ctx, back.Rev)
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(all, func(r api.Revision) bool { return r.Rev == cmd.Rev })
+		i := slices.IndexFunc(all, func(r api.Revision) bool { return r.Rev == back.Rev })
 		if i < 0 {
 			return nil // the fleet says so
 		}
 		from = all[i]
-	default:
-		return nil
 	}
 	s, err := specfile.Read(from.Name, []byte(from.Text), from.Dir)
 	if err != nil {

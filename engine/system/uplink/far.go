@@ -184,12 +184,11 @@ func (l *Lines) receive(f *far, in *line, peer identity.Peer) error {
 			f.end.Took()
 			l.mu.Unlock()
 		}
-		switch m := m.(type) {
-		case report.Pong:
-			l.compare(f, at, m)
-		case report.Refused:
-			l.options.Log.Warn("a host refused an order", "host", f.name, "reason", string(m.Reason), "detail", m.Detail)
-		default:
+		if pong, ok := m.(report.Pong); ok {
+			l.compare(f, at, pong)
+		}
+		if no, ok := m.(report.Refused); ok {
+			l.options.Log.Warn("a host refused an order", "host", f.name, "reason", string(no.Reason), "detail", no.Detail)
 		}
 	}
 }
