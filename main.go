@@ -106,31 +106,34 @@ func dial(where plain.Where) (api.Client, error) {
 // machine. The flags come before the environment, and that before the context in
 // use.
 func client(where plain.Where) (c api.Client, dir string, err error) {
-	dir = where.State
-	if dir == "" && (where.Context != "" || os.Getenv("HOLDFAST_STATE") == "") {
-		to, ok, err := contexts.Pick(where.Context)
-		if err != nil {
-			return nil, "", plain.Usage(err)
-		}
-		if ok && to.State == "" {
-			c, err := access.DialAs(to.Identity, to.Agents...)
-			if err == nil {
-				return c, "", nil
-			}
-			err = fmt.Errorf("context %s: %w", to.Name, err)
-			var none *access.NoCertificateError
-			if errors.As(err, &none) {
-				err = plain.Usage(err)
-			}
-			return nil, "", err
-		}
-		dir = to.State
-	}
-	if dir, err = stateDir(dir); err != nil {
+	to, dir, err := pick(where)
+	if err != nil {
 		return nil, "", err
 	}
-	c, err = remote.Dial(statedir.Socket(dir))
-	return c, dir, err
+	if dir != "" {
+		c, err = remote.Dial(statedir.Socket(dir))
+		return c, dir, err
+	}
+	c, err = access.DialAs(to.Identity, to.Agents...)
+	var none *access.NoCertificateError
+	if errors.As(err, &none) {
+		err = plain.Usage(fmt.Errorf("context %s: %w", to.Name, err))
+	}
+	return c, "", err
+}
+
+// pick is the state directory of a fleet on this machine, or, where there is none, the
+// context whose agents are asked.
+func pick(where plain.Where) (to contexts.Context, dir string, err error) {
+	if where.State == "" && (where.Context != "" || os.Getenv("HOLDFAST_STATE") == "") {
+		to, ok, err := contexts.Pick(where.Context)
+		if err != nil || ok && to.State == "" {
+			return to, "", plain.Usage(err)
+		}
+		where.State = to.State
+	}
+	dir, err = stateDir(where.State)
+	return to, dir, err
 }
 
 func listContexts() (all []plain.ContextItem, err error) {
@@ -344,20 +347,17 @@ func wallboard(ctx context.Context, where plain.Where, o plain.FaceOptions) erro
 	return wall.Run(ctx, wall.Options{Client: c, Theme: palette, ASCII: o.ASCII, Where: dir})
 }
 
-// auditLog reads the audit log of a state directory.
-func auditLog(state string) (plain.LogSource, error) {
-	dir, err := stateDir(state)
+// auditLog reads the audit log of a fleet.
+func auditLog(where plain.Where) (plain.LogSource, error) {
+	to, dir, err := pick(where)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, do func([]byte) error) error {
-		return auditlog.Each(statedir.Audit(dir), func(line []byte) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return do(line)
-		})
-	}, nil
+	if dir == "" {
+		dials, err := access.Dialers(to.Identity, auditlog.ReadName, to.Agents...)
+		return auditlog.Remote(dials), err
+	}
+	return auditlog.Source(statedir.Audit(dir)), nil
 }
 
 // serveSSH serves the console over SSH until ctx ends. Like the wallboard it does
@@ -427,14 +427,14 @@ func overSSH(dir string) func(context.Context, sshd.Line) int {
 				return specFlaws(err), err
 			},
 			Differ: specfile.Differ, Schema: spec.Schema, Profiles: profiles.Names(), Profile: profiles.Read,
-			Log: func(string) (plain.LogSource, error) {
+			Log: func(plain.Where) (plain.LogSource, error) {
 				if !l.Role.Includes(api.RoleOperator) {
 					return nil, plain.Refused(fmt.Errorf("refused: %s (the audit log takes the role operator; yours is %s)", api.ReasonNotAllowed.Sentence(), l.Role))
 				}
 				if err := l.Look("the audit log"); err != nil {
 					return nil, err
 				}
-				return auditLog(dir)
+				return auditLog(plain.Where{State: dir})
 			},
 		})
 		root.SetArgs(l.Words)

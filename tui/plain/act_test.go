@@ -248,7 +248,7 @@ func TestActsInJSON(t *testing.T) {
 }
 
 func TestCode(t *testing.T) {
-	if plain.Code(plain.Refused(api.ErrUnreachable)) != 3 || plain.Code(plain.Usage(nil)) != 2 || plain.Message(plain.Usage(nil)) != "" || plain.Message(nil) != "" {
+	if plain.Code(plain.Refused(api.ErrUnreachable)) != 3 || plain.Code(plain.Usage(api.ErrUnreachable)) != 2 || plain.Usage(nil) != nil || plain.Message(nil) != "" {
 		t.Error("the marks do not hold")
 	}
 }

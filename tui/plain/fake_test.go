@@ -135,7 +135,7 @@ func (s *shell) run(t *testing.T, words ...string) result {
 			return plain.NewToken{ID: "abcdefgh", Hash: make([]byte, api.TokenHashSize), Text: "hf1.abcdefgh.secret." + authority}, nil
 		},
 		SSH: func(_ context.Context, o plain.SSHOptions) error { s.ran = append(s.ran, o); return nil },
-		Log: func(string) (plain.LogSource, error) {
+		Log: func(plain.Where) (plain.LogSource, error) {
 			return func(_ context.Context, do func([]byte) error) error {
 				for _, line := range s.log {
 					if err := do(line); err != nil {

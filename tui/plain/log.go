@@ -11,9 +11,7 @@ import (
 	"github.com/holdfast-edge/holdfast/engine/audit"
 )
 
-// LogSource gives every line of an audit log to do, oldest first. Today the lines
-// stand in files of a state directory; when agents keep them in the fleet's group,
-// only the source changes.
+// LogSource gives every line of an audit log to do, oldest first.
 type LogSource func(ctx context.Context, do func(line []byte) error) error
 
 // recordItem is a record of the audit log.
@@ -50,12 +48,14 @@ func (s *shell) logCommand() *cobra.Command {
 	var last int
 	c := &cobra.Command{
 		Use: "log", Short: "Read the audit log", Args: s.verbsOnly,
-		Long: `Print the audit log of the state directory, oldest first: who came in over SSH and
-who was refused, every command that was asked for with its reason, and what became
-of it. Each record carries the hash of the one before it; log verify checks them.
+		Long: `Print the audit log, oldest first: who came in over SSH and who was refused, every
+command that was asked for with its reason, and what became of it. Each record
+carries the hash of the one before it; log verify checks them.
 
-The log is a file of this host for now. Fleets of several hosts will keep it in
-their common group, and these commands will read it there.`,
+A fleet of agents has one log, which hosts of several sites keep copies of. With a
+context it is read from one of its agents, which takes the role operator and is in
+the log itself. With --state it is read from the files of that directory, also when
+no agent runs.`,
 		Example: "  holdfast log --last 20\n  holdfast log -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.printLog(cmd.Context(), last)
@@ -65,6 +65,15 @@ their common group, and these commands will read it there.`,
 	s.outputs(c, outTable, outJSON)
 	c.AddCommand(s.verifyCommand())
 	return c
+}
+
+// logSource is the log of the fleet that is meant.
+func (s *shell) logSource() (LogSource, error) {
+	where, err := s.where()
+	if err != nil {
+		return nil, err
+	}
+	return s.worlds.Log(where)
 }
 
 func (s *shell) verifyCommand() *cobra.Command {
@@ -93,7 +102,7 @@ func (s *shell) printLog(ctx context.Context, last int) error {
 	if last < 0 {
 		return usage(fmt.Errorf("--last %d: 0 is all, and less is nothing", last))
 	}
-	source, err := s.worlds.Log(s.state)
+	source, err := s.logSource()
 	if err != nil {
 		return err
 	}
@@ -111,6 +120,10 @@ func (s *shell) printLog(ctx context.Context, last int) error {
 		}
 		return nil
 	})
+	var at *audit.BrokenError
+	if broken != nil && !errors.As(broken, &at) {
+		return broken
+	}
 	if last > 0 && len(items) > last {
 		items = items[len(items)-last:]
 	}
@@ -169,7 +182,7 @@ func (s *shell) verify(ctx context.Context, head string) error {
 			return usage(fmt.Errorf("--head: %s", strings.TrimPrefix(err.Error(), "audit: ")))
 		}
 	}
-	source, err := s.worlds.Log(s.state)
+	source, err := s.logSource()
 	if err != nil {
 		return err
 	}

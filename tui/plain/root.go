@@ -70,10 +70,9 @@ type Worlds struct {
 	// Console and Wallboard run a face until the person leaves.
 	Console   func(ctx context.Context, c api.Client, o FaceOptions) error
 	Wallboard func(ctx context.Context, where Where, o FaceOptions) error
-	// SSH serves the console over SSH until ctx ends. Log is the audit log of a
-	// state directory.
+	// SSH serves the console over SSH until ctx ends. Log is the audit log of a fleet.
 	SSH func(ctx context.Context, o SSHOptions) error
-	Log func(state string) (LogSource, error)
+	Log func(where Where) (LogSource, error)
 	// Remote is who types, when that is somebody on another host. The verbs that
 	// start something on this host are left out then, and no file of it is read.
 	Remote *api.Actor
@@ -109,8 +108,14 @@ func (e exit) Unwrap() error { return e.err }
 // usage is an error of who typed it.
 func usage(err error) error { return exit{ExitUsage, err} }
 
-// Usage marks an error as one of who typed it, and Refused one as a guard's no.
-func Usage(err error) error { return usage(err) }
+// Usage marks an error, if there is one, as one of who typed it, and Refused one as a
+// guard's no.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usage(err)
+}
 
 // Refused marks an error as a guard's no.
 func Refused(err error) error { return exit{ExitRefused, err} }

@@ -100,7 +100,7 @@ func (s *Server) admit(state tls.ConnectionState) (remote.Guest, error) {
 	if p.Host != "" {
 		return remote.Guest{Actor: api.Actor{Name: p.Host, From: "host"}, Role: s.hosts, Vouches: s.relay}, nil
 	}
-	return remote.Guest{Actor: api.Actor{Name: p.Person, From: "certificate"}, Role: p.Role}, nil
+	return remote.Guest{Actor: api.Actor{Name: p.Person, From: "certificate", Role: p.Role}, Role: p.Role}, nil
 }
 
 // Dial returns a client of a fleet through any of these agents.
@@ -124,22 +124,46 @@ type NoCertificateError struct{ Dir string }
 // Error names the directory.
 func (e *NoCertificateError) Error() string { return "there is no certificate in " + e.Dir }
 
+// Dialers returns for each of these agents what connects to it in a language, as the
+// one whose certificate is in a directory of identity.Files.
+func Dialers(dir, protocol string, addresses ...string) (all []func(context.Context) (net.Conn, error), err error) {
+	holder, _, err := holderIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addresses {
+		full, err := Address(a)
+		if err != nil {
+			return nil, err
+		}
+		d := tls.Dialer{Config: holder.Client(protocol, nil)}
+		all = append(all, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", full) })
+	}
+	return all, nil
+}
+
+// holderIn is the identity in a directory.
+func holderIn(dir string) (*identity.Holder, identity.Files, error) {
+	files, err := identity.OpenFiles(dir)
+	if err != nil {
+		return nil, files, err
+	}
+	own, err := files.LoadHost()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, files, &NoCertificateError{dir}
+	}
+	if err != nil {
+		return nil, files, err
+	}
+	holder, err := identity.NewHolder(own, nil)
+	return holder, files, err
+}
+
 // DialAs returns a client of a fleet through any of these agents, for the one
 // whose certificate is in a directory of identity.Files. Without one there the
 // error is a *NoCertificateError.
 func DialAs(dir string, addresses ...string) (*remote.Several, error) {
-	files, err := identity.OpenFiles(dir)
-	if err != nil {
-		return nil, err
-	}
-	own, err := files.LoadHost()
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, &NoCertificateError{dir}
-	}
-	if err != nil {
-		return nil, err
-	}
-	holder, err := identity.NewHolder(own, nil)
+	holder, files, err := holderIn(dir)
 	if err != nil {
 		return nil, err
 	}

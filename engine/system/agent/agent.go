@@ -248,7 +248,7 @@ func (a *Agent) Run(asked context.Context) (err error) {
 	}
 	people := access.NewServer(a.client, a.holder, api.RoleViewer, o.Log)
 	agents := access.NewRelay(direct{a.direct}, a.holder, o.Log)
-	a.port = identity.NewPort(a.holder, o.Log, append(a.joining(), a.quorum.Protocol(), a.uplink.Protocol(), people.Protocol, agents.Protocol, a.lending())...)
+	a.port = identity.NewPort(a.holder, o.Log, append(a.joining(), a.quorum.Protocol(), a.uplink.Protocol(), people.Protocol, agents.Protocol, a.lending(), a.reading())...)
 	// essential runs what the agent is of no use without.
 	essential := func(what string, do func(context.Context) error) {
 		a.all.Go(func() {

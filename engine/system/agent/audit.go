@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -35,6 +36,33 @@ func (a *Agent) lending() identity.Protocol {
 			a.options.Log.Warn("lines of the audit log were not lent", "to", peer.String(), "err", err.Error())
 		}
 	}}
+}
+
+// reading is the protocol by which people read the log of this host. Who did is in the
+// log itself.
+func (a *Agent) reading() identity.Protocol {
+	return identity.Protocol{Name: auditlog.ReadName, Serve: func(ctx context.Context, conn *tls.Conn, peer identity.Peer) {
+		if err := a.readTo(ctx, conn, peer); err != nil && ctx.Err() == nil {
+			a.options.Log.Warn("the audit log was not read to its end", "by", peer.String(), "err", err.Error())
+		}
+	}}
+}
+
+func (a *Agent) readTo(ctx context.Context, conn *tls.Conn, peer identity.Peer) error {
+	if peer.Host == "" && !peer.Role.Includes(api.RoleOperator) {
+		return auditlog.Refuse(conn, fmt.Sprintf("%s (the audit log takes the role operator; yours is %s)", api.ReasonNotAllowed.Sentence(), peer.Role))
+	}
+	if _, has := a.facts.Local(facts.Get{Key: auditlog.HeadKey}); !has {
+		return auditlog.Refuse(conn, "this host has no copy of the log")
+	}
+	name := peer.Person
+	if peer.Host != "" {
+		name = peer.String()
+	}
+	if _, err := a.note(ctx, audit.Entry{Kind: audit.KindLook, Name: name, Role: string(peer.Role), From: conn.RemoteAddr().String(), Detail: "the audit log"}); err != nil {
+		return auditlog.Refuse(conn, api.ReasonNotRecorded.Sentence())
+	}
+	return auditlog.Serve(ctx, conn, statedir.Audit(a.state.Path))
 }
 
 // mirrorAgain is how long a copy that ended is left alone.

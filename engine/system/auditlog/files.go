@@ -2,6 +2,7 @@ package auditlog
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -74,6 +75,18 @@ func Each(dir string, do func(line []byte) error) error {
 		}
 	}
 	return nil
+}
+
+// Source returns Each for a directory, until its context ends.
+func Source(dir string) func(ctx context.Context, do func(line []byte) error) error {
+	return func(ctx context.Context, do func([]byte) error) error {
+		return Each(dir, func(line []byte) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return do(line)
+		})
+	}
 }
 
 // lines gives every line of a file to do. A longer one than a record can be comes
