@@ -24,12 +24,28 @@ type clock struct {
 	quietFrom  instant.Instant // up to where its ticks are counted
 	beatAt     instant.Instant // of a leader
 	leaderAt   instant.Instant // when a leader was heard last
+
+	early int // campaigns of a new group's first member that wait for nobody
+}
+
+// earlyMax is how often the first member of a new group stands before it waits as
+// others do: at once, after a heartbeat, and each time twice as long. Nobody leads yet
+// whom it could disturb, and the others may still be about to begin.
+const earlyMax = 5
+
+// found makes this member the one that stands first in a new group.
+func (c *clock) found(g *group) {
+	c.early = earlyMax
+	c.soon(g)
 }
 
 func (c *clock) reset(g *group) {
 	c.jitter = time.Duration(g.host.config.Rand.Int64N(int64(g.timing.Election)))
 	c.quietFrom = g.host.now
 	c.campaignAt = g.host.now.Add(g.timing.Election + c.jitter)
+	if c.early > 0 {
+		c.campaignAt = g.host.now.Add(g.timing.Heartbeat << (earlyMax - c.early))
+	}
 }
 
 // observe looks at what raft became, and begins to wait anew when that is
@@ -53,6 +69,7 @@ func (c *clock) observe(g *group) bool {
 	}
 	g.checkTransfer()
 	if c.lead != raft.None {
+		c.early = 0
 		g.hurry()
 	}
 	return true
@@ -119,6 +136,7 @@ func (c *clock) wake(g *group) {
 	}
 	c.count(g)
 	c.reset(g)
+	c.early = max(c.early-1, 0)
 	_ = g.raft.Campaign() // it says no when it cannot, and there is a next time
 }
 

@@ -82,6 +82,14 @@ func (g *group) found(all members, request uint64) {
 	_ = g.store.SetHardState(g.durable.proto())
 	g.host.queue(&item{g: g, records: []journal.Record{g.base(1, 1)}, base: true, create: request})
 	g.start()
+	for _, m := range all.all { // the first that could lead
+		if m.Role != Learner && !m.Witness {
+			if m.ID == g.member {
+				g.clock.found(g)
+			}
+			break
+		}
+	}
 }
 
 // join begins without memory.

@@ -130,6 +130,30 @@ func TestSingleVoterReadsItsOwnPast(t *testing.T) {
 	}
 }
 
+// A new group does not wait for a time-out to run out: its first member stands at
+// once, again when the others were not there yet, and like anybody else after that. A
+// witness leaves it to the next.
+func TestFirstMemberStandsAtOnce(t *testing.T) {
+	for seed := range uint64(20) {
+		s := newStage(t, seed, "h1", "h2", "h3")
+		s.create()
+		s.run(replica.Near.Election * 2 / 3)
+		if !s.status(s.hosts[0]).Leads {
+			t.Errorf("seed %d: h1 does not lead after %s", seed, replica.Near.Election*2/3)
+		}
+		s = newStage(t, seed, "h1", "h2", "h3")
+		s.create(replica.Seat{Host: "h1", Witness: true}, replica.Seat{Host: "h2"}, replica.Seat{Host: "h3"})
+		s.run(replica.Near.Election * 2 / 3)
+		if !s.status(s.hosts[1]).Leads {
+			t.Errorf("seed %d: h2, behind a witness, does not lead", seed)
+		}
+	}
+	s := newStage(t, 1, "h1", "h2", "h3")
+	s.hosts[0].dead = true
+	s.create(replica.Seat{Host: "h1"}, replica.Seat{Host: "h2"}, replica.Seat{Host: "h3"})
+	s.leader() // without the one that should stand first
+}
+
 // The failover that the issue asks for: a leader dies, and a command is
 // acknowledged by the next one within 300 ms in the median.
 func TestFailoverIsFast(t *testing.T) {

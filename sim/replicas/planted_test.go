@@ -52,12 +52,12 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 		{"read without asking a majority", "linearizable", 1, func(k *Knobs) {
 			kinds(k, 300*time.Millisecond, "cut", "one-way", "pause")
 		}, with(func(p *plant) { p.stale = true })},
-		{"a lease without a margin for drift", "lease", 28, func(k *Knobs) {
+		{"a lease without a margin for drift", "lease", 46, func(k *Knobs) {
 			k.Drift, k.TTL, k.Clients, k.Think = 0.01, 5*time.Second, 1, time.Second
 		}, with(func(p *plant) {
 			p.heldUntil = func(asked, _ instant.Instant, ttl time.Duration) instant.Instant { return asked.Add(ttl) }
 		})},
-		{"a lease counted from the answer", "lease", 69, func(k *Knobs) {
+		{"a lease counted from the answer", "lease", 107, func(k *Knobs) {
 			k.TTL, k.NetMax, k.FlushMax, k.Loss = time.Second, 15*time.Millisecond, 30*time.Millisecond, 0.1
 			k.Clients, k.Think = 1, time.Second
 			k.Safety = 20 * time.Second
@@ -89,7 +89,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 				return keeps{h.stores[name]}
 			}
 		})},
-		{"rot is taken for a torn write", "linearizable leaders equal memory halted liveness", 28, func(k *Knobs) {
+		{"rot is taken for a torn write", "linearizable leaders equal memory halted liveness refused", 34, func(k *Knobs) {
 			kinds(k, 300*time.Millisecond, "rot", "cut", "crash")
 		}, with(func(p *plant) {
 			p.found = func(_ *host, f *journal.Recovered) *journal.Recovered {
@@ -110,7 +110,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 				}
 			}
 		})},
-		{"two lives of a host are taken for one", "linearizable", 72, func(k *Knobs) {
+		{"two lives of a host are taken for one", "linearizable lease", 72, func(k *Knobs) {
 			kinds(k, time.Second, "crash")
 			k.Clients, k.Think = 2, 60*time.Millisecond
 		}, with(func(p *plant) { p.reborn = true })},
