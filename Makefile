@@ -28,8 +28,7 @@ build: ## bin/holdfast
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) .
 
 test: ## vet and every test with the race detector; no root, no network
-	$(GO) vet ./...
-	$(GO) test -race -p $(P) -timeout 280s ./...
+	$(GO) test -race -vet=all -p $(P) -timeout 280s ./...
 
 check: test lint ## the gate before a commit
 

@@ -31,6 +31,9 @@ func (h *Host) Capture(port uint16, n int) (payloads [][]byte, err error) {
 	b := make([]byte, 64<<10)
 	for len(payloads) < n {
 		size, from, err := unix.Recvfrom(fd, b, 0)
+		if err == unix.EINTR {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("lab: capture on %s: %d of %d packets: %w", h, len(payloads), n, err)
 		}
