@@ -84,6 +84,9 @@ func supervise() (code int, err error) {
 		case err := <-done:
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {
+				if exit.ExitCode() < 0 {
+					fmt.Fprintln(os.Stderr, "lab: the tests ended by a signal:", exit)
+				}
 				return max(exit.ExitCode(), 1), nil // -1: by a signal
 			}
 			return 0, err
