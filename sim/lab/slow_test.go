@@ -94,6 +94,9 @@ func TestSlowClientsAsHaproxy(t *testing.T) {
 		{"a request, then FIN", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "FIN"},
 		{"a request, then silence", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", ""},
 	}
+	// The server behind may answer this one before the end of its body has come, and then
+	// haproxy passes that on: half a body is refused here either way.
+	const early = "half a body, then FIN"
 	type answer struct{ theirs, ours string }
 	answers := make([]chan answer, len(rows))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -129,7 +132,7 @@ func TestSlowClientsAsHaproxy(t *testing.T) {
 		if _, err := fmt.Sscan(a.ours, &our, &ourTime); err != nil {
 			t.Errorf("%s: our client printed %q", row.name, a.ours)
 		}
-		if our == "open" && their != "open" || ourTime > theirTime+2 || our == "200" && their != "200" || our != "200" && their == "200" {
+		if our == "open" && their != "open" || ourTime > theirTime+2 || our == "200" && their != "200" || our != "200" && their == "200" && row.name != early {
 			t.Errorf("%s: haproxy %s, Holdfast %s", row.name, a.theirs, a.ours)
 		}
 	}
